@@ -1,0 +1,167 @@
+"""From a source to a data set: cut the roles it lacks, read the inputs, measure train, take the fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from levelhead.data.checks import CHUNK, check_finite
+from levelhead.data.records import ROLES, Dataset, Kind, Split
+from levelhead.data.source import Source
+from levelhead.data.splits import default_cut, split_roles
+
+IMBALANCE = 3.0  # largest class over smallest from which a note is due
+FEW = 5  # examples of a class in a role below which a note is due
+
+
+def assemble(
+    source: Source,
+    *,
+    train_size: int | None = None,
+    cal_size: int | None = None,
+    test_size: int | None = None,
+    split_seed: int = 0,
+) -> Dataset:
+    """Gives every role its examples and computes what depends on them.
+
+    Args:
+        source: what a reader handed over.
+        train_size: how many training examples are used, after `cal` and `test` were cut.
+        cal_size: how many are cut for `cal`.
+        test_size: how many are cut for `test`.
+        split_seed: decides which.
+
+    Raises:
+        ValueError: a class is missing or too small, a size does not fit or has no effect, inputs are not finite.
+    """
+    train = source.parts["train"]
+    _check_every_class_is_in_train(source)
+    asked = {"train": train_size, "cal": cal_size, "test": test_size}
+    for role in ("cal", "test"):
+        if asked[role] is not None and role in source.parts:
+            raise ValueError(
+                f"{role}_size= has no effect: {source.name} has its own {role} split "
+                f"({len(source.parts[role].labels):,} examples); leave it out"
+            )
+    cut = _cut_sizes(source, asked)
+    used = train_size if train_size is not None else source.train_size
+    positions = split_roles(train.labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
+    splits: dict[str, Split] = {}
+    first_id = 0
+    for part_role in ROLES:
+        if part_role not in source.parts:
+            continue
+        part = source.parts[part_role]
+        taken = positions if part_role == "train" else {part_role: np.arange(len(part.labels))}
+        for role, where in taken.items():
+            inputs = np.ascontiguousarray(part.read(where))
+            check_finite(f"{source.name}, {role}", inputs)
+            splits[role] = Split(inputs, part.labels[where], where + first_id)
+        first_id += len(part.labels)
+    splits = {role: splits[role] for role in ROLES if role in splits}
+    mean, std = mean_and_std(splits["train"].inputs, source.kind)
+    info: dict[str, Any] = {
+        "split_seed": split_seed,
+        "train_size": train_size,
+        "cal_size": cal_size,
+        "test_size": test_size,
+        "given": [role for role in ROLES if role in source.parts],
+        "cut_from_train": sorted(cut),
+        "sizes": {role: len(split) for role, split in splits.items()},
+    }
+    return Dataset(
+        name=source.name,
+        kind=source.kind,
+        classes=source.classes,
+        splits=splits,
+        mean=mean,
+        std=std,
+        augment=source.augment,
+        origin=source.origin,
+        notes=(*source.notes, *_notes(source, splits)),
+        fingerprint=fingerprint(splits, source.classes),
+        split_info=info,
+    )
+
+
+def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors).
+
+    Two passes in float64, chunk by chunk. Where there is no spread (less than 1e-6 of the values' size) the deviation
+    is given as 1, so that dividing by it leaves a constant a constant.
+
+    Returns:
+        Two float32 arrays, `(C,)` or `(D,)`.
+    """
+    axes = (0, 2, 3) if kind == "image" else (0,)
+    unit = 255.0 if inputs.dtype == np.uint8 else 1.0
+    chunks = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
+    number = inputs.size // inputs.shape[1]
+    mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks) / number
+    around = mean.reshape(-1, 1, 1) if kind == "image" else mean
+    square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks) / number
+    std = np.sqrt(square) / unit
+    mean = mean / unit
+    flat = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    return mean.astype(np.float32), np.where(flat, 1.0, std).astype(np.float32)
+
+
+def fingerprint(splits: dict[str, Split], classes: tuple[str, ...]) -> str:
+    """SHA-256 (hex) of class names and, role by role, of the arrays with their types and shapes."""
+    digest = hashlib.sha256(repr(classes).encode())
+    for role in sorted(splits):
+        for array in (splits[role].inputs, splits[role].labels):
+            digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
+            digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return digest.hexdigest()
+
+
+def _check_every_class_is_in_train(source: Source) -> None:
+    counts = np.bincount(source.parts["train"].labels, minlength=len(source.classes))
+    if (counts > 0).sum() < 2:
+        only = source.classes[int(np.argmax(counts))]
+        raise ValueError(f"{source.name} holds only one class ({only}); a classifier needs at least two")
+    missing = [name for name, count in zip(source.classes, counts) if count == 0]
+    if missing:
+        raise ValueError(f"{source.name}: no training example of class {', '.join(missing)}; train must hold every class")
+
+
+def _cut_sizes(source: Source, asked: dict[str, int | None]) -> dict[str, int]:
+    """How many examples `test` and `cal` take from train: as asked, as the source says, or the default."""
+    number = len(source.parts["train"].labels)
+    default = default_cut(number, len(source.classes))
+    cut: dict[str, int] = {}
+    if "cal" not in source.parts:
+        cut["cal"] = asked["cal"] or source.cal_size or default
+    if "test" not in source.parts:
+        rest = number - cut.get("cal", 0) - max(source.train_size or 0, asked["train"] or 0)
+        cut["test"] = asked["test"] or (max(rest, 1) if source.train_size else default)
+    return cut
+
+
+def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
+    notes = []
+    counts = np.bincount(splits["train"].labels, minlength=len(source.classes))
+    largest, smallest = int(np.argmax(counts)), int(np.argmin(counts))
+    if counts[largest] > IMBALANCE * counts[smallest]:
+        notes.append(
+            f"train is imbalanced: class {source.classes[largest]} has {counts[largest] / counts[smallest]:.1f} times the "
+            f"examples of class {source.classes[smallest]} ({counts[largest]:,} against {counts[smallest]:,})"
+        )
+    for role, split in splits.items():
+        counts = np.bincount(split.labels, minlength=len(source.classes))
+        if counts.min() < FEW:
+            index = int(np.argmin(counts))
+            few = int((counts < FEW).sum())
+            notes.append(
+                f"{role} has fewer than {FEW} examples of {few} of {len(counts)} classes (class {source.classes[index]}: "
+                f"{counts[index]}): what is measured there is uncertain"
+            )
+    if source.kind == "vector":
+        inputs = splits["train"].inputs
+        constant = int((inputs.max(axis=0) == inputs.min(axis=0)).sum())
+        if constant:
+            notes.append(f"{constant} of {inputs.shape[1]} features are constant in train")
+    return notes

@@ -1,0 +1,93 @@
+"""torchvision's download of a named data set, all or nothing, with an error that says what to do without a network."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import tarfile
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+TIMEOUT = 30.0  # seconds without a byte
+
+
+class DownloadError(OSError):
+    """A data set is not there and could not be downloaded; the message lists the files and where to put them."""
+
+
+def download(torchvision_name: str, root: Path, *, title: str, files: Sequence[str], folder: Path) -> None:
+    """Downloads a data set into `root` in torchvision's layout; leaves nothing behind when that fails.
+
+    Args:
+        torchvision_name: the class in `torchvision.datasets` that knows addresses and checksums.
+        root: the folder of data sets; made if it is missing.
+        title: the data set's name for people.
+        files: the original files, for the error.
+        folder: where a user would put them, for the error.
+
+    Raises:
+        DownloadError: no network, a wrong checksum, no space, no permission to write.
+    """
+    made = _make_folder(root, title)
+    try:
+        with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as unfinished, _timeout(TIMEOUT):
+            _fetch(torchvision_name, unfinished)
+            _move_files(Path(unfinished), root)
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError, zlib.error) as error:
+        for path in made:  # innermost first; only what is still empty
+            _remove_if_empty(path)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DownloadError(
+            f"{title} is not in {root} and could not be downloaded: {reason}\n"
+            f"Put these files into {folder}: {', '.join(files)}\n"
+            "or name the folder that holds the data set with --data-dir (data_dir=) or LEVELHEAD_DATA."
+        ) from error
+
+
+def _fetch(torchvision_name: str, folder: str) -> None:
+    import torchvision
+
+    with warnings.catch_warnings():
+        # unpacking and unpickling of the checked originals warns on new versions of tarfile and numpy
+        warnings.simplefilter("ignore")
+        getattr(torchvision.datasets, torchvision_name)(root=folder, train=False, download=True)
+
+
+def _move_files(source: Path, target: Path) -> None:
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.suffix not in (".gz", ".zip"):
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)
+
+
+def _make_folder(root: Path, title: str) -> list[Path]:
+    """Makes `root` and gives the folders that were not there before, innermost first."""
+    missing = [path for path in (root, *root.parents) if not path.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(f"{title} cannot be downloaded to {root}: {error}") from error
+    return missing
+
+
+def _remove_if_empty(path: Path) -> None:
+    if path.is_dir() and not any(path.iterdir()):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
+    """A limit for connections that set none themselves, as torchvision's do not."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,105 @@
+"""What a data set is once its splits have roles: frozen records that compute nothing but a summary.
+
+N examples, C channels, D features, H, W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+ROLES = ("train", "val", "cal", "test")
+Kind = Literal["image", "vector"]
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random crop and flip of training images; the default is neither.
+
+    Attributes:
+        crop: zero pixels added on every side before a window of the old size is cut out at random; 0 is no crop.
+        flip: mirror left and right with probability 1/2.
+    """
+
+    crop: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.crop, bool) or not isinstance(self.crop, int) or self.crop < 0:
+            raise ValueError(f"crop is a padding in pixels, 0 (no crop) or more; got {self.crop!r}")
+        if not isinstance(self.flip, bool):
+            raise ValueError(f"flip is true or false; got {self.flip!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The examples of one role.
+
+    Attributes:
+        inputs: images, uint8 or float32 in [0, 1], `(N, C, H, W)`; or vectors, float32, `(N, D)`.
+        labels: int64 `(N,)`, indices into the data set's `classes`.
+        ids: int64 `(N,)`, the example's position in the whole source, whose parts are counted on in the order
+            train, val, cal, test: no two examples of a source share an id, whatever their role.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Splits with roles, and all that training and reporting need to know about them.
+
+    Attributes:
+        name: the word or path that `load` was given, shortened to a name.
+        kind: "image" or "vector".
+        classes: the classes' names; a label is an index into them.
+        splits: `train`, `cal`, `test`, and `val` only if the source has one.
+        mean: float32 `(C,)` in [0, 1] units for images, `(D,)` for vectors; of `train` alone.
+        std: like `mean`, never zero.
+        augment: what this source's training images are augmented with unless the user says otherwise.
+        origin: one sentence: where it came from and in which layout.
+        notes: sentences that a user should see before training (imbalance, tiny classes, a lossy copy).
+        fingerprint: SHA-256 (hex) of roles, inputs, labels and class names, not of paths.
+        split_info: how the roles came about, ready for JSON.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    mean: np.ndarray
+    std: np.ndarray
+    augment: Augment
+    origin: str
+    notes: tuple[str, ...]
+    fingerprint: str
+    split_info: dict[str, Any]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example: `(C, H, W)` or `(D,)`."""
+        return tuple(self.splits["train"].inputs.shape[1:])
+
+    def counts(self) -> dict[str, list[int]]:
+        """Examples of each class, a role; the classes in the order of `classes`."""
+        return {
+            role: np.bincount(split.labels, minlength=self.num_classes).tolist()
+            for role, split in self.splits.items()
+        }
+
+    def describe(self) -> list[tuple[str, int, list[int]]]:
+        """The rows of the table that is shown before training: role, examples in all, examples of each class."""
+        return [(role, sum(counts), counts) for role, counts in self.counts().items()]

@@ -1,0 +1,72 @@
+"""What every reader hands over: labelled parts whose inputs are read only once it is known which are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from levelhead.data.records import Augment, Kind
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part of a source, in the source's order.
+
+    Attributes:
+        labels: int64 `(N,)`, indices into the source's classes.
+        read: takes int64 positions `(n,)` and gives those inputs, new memory, as `Split.inputs` wants them.
+    """
+
+    labels: np.ndarray
+    read: Callable[[np.ndarray], np.ndarray]
+
+    @classmethod
+    def of_array(cls, inputs: np.ndarray, labels: np.ndarray) -> Part:
+        """A part whose inputs already lie in memory."""
+        return cls(np.asarray(labels, dtype=np.int64), lambda positions: inputs[positions])
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set as it came, before roles that it lacks are cut from its train part.
+
+    Attributes:
+        name: the name to show.
+        kind: "image" or "vector".
+        classes: class names, in the order of the labels.
+        parts: "train", and any of "val", "cal" and "test" that the source has itself.
+        origin: one sentence for `Dataset.origin`.
+        augment: this source's default augmentation.
+        notes: sentences for `Dataset.notes`.
+        train_size: how many training examples are used unless the user says; `test` then gets what is left.
+        cal_size: how many are cut for `cal` unless the user says.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+    parts: Mapping[str, Part]
+    origin: str
+    augment: Augment = Augment()
+    notes: tuple[str, ...] = ()
+    train_size: int | None = None
+    cal_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a reader may need to know from the call to `load`.
+
+    Attributes:
+        source: the name or path as it was given.
+        data_dir: the folder with data sets by name, or None.
+        label: the column of labels in a table, or None.
+        image_size: height and width that a folder's images are brought to, or None for the usual size in it.
+    """
+
+    source: str
+    data_dir: str | None = None
+    label: str | None = None
+    image_size: tuple[int, int] | None = None

@@ -1,0 +1,69 @@
+"""Sums over rows that need no bins: accuracy, top-5 accuracy, negative log-likelihood, Brier score.
+
+Each part of the accumulator is a pair of functions: `zeros` makes its state, a dict of tensors that add up over
+chunks, files and machines; `add` puts one chunk into it. What the state says is read by `_measures.py`.
+"""
+
+import torch
+from torch import Tensor
+
+from levelhead.metrics._chunks import Chunk
+
+State = dict[str, Tensor]
+
+
+def whole(*shape: int) -> Tensor:
+    """An int64 tensor of zeros: every count is one."""
+    return torch.zeros(shape, dtype=torch.int64)
+
+
+def real(*shape: int) -> Tensor:
+    """A float64 tensor of zeros: every sum is one."""
+    return torch.zeros(shape, dtype=torch.float64)
+
+
+def zeros_correct(num_classes: int, n_bins: int) -> State:
+    """Number of right predictions."""
+    return {"correct": whole()}
+
+
+def add_correct(state: State, chunk: Chunk) -> None:
+    """Count the right predictions of a chunk."""
+    state["correct"] += int(chunk.correct.sum())
+
+
+def zeros_top5(num_classes: int, n_bins: int) -> State:
+    """Number of rows whose label is among the five highest scores."""
+    return {"top5": whole()}
+
+
+def add_top5(state: State, chunk: Chunk) -> None:
+    """Count rows with fewer than five classes ahead of the label; equal scores rank by class index."""
+    scores, own = chunk.scores, chunk.scores.gather(1, chunk.labels[:, None])
+    ahead = (scores > own).sum(1)
+    tied = ((scores == own).sum(1) > 1).nonzero().flatten()
+    if tied.numel():
+        columns = torch.arange(scores.shape[1], device=scores.device)
+        before = (scores[tied] == own[tied]) & (columns < chunk.labels[tied, None])
+        ahead[tied] += before.sum(1)
+    state["top5"] += int((ahead < 5).sum())
+
+
+def zeros_nll(num_classes: int, n_bins: int) -> State:
+    """Sum of minus the log-probability of the label, in nats."""
+    return {"nll": real()}
+
+
+def add_nll(state: State, chunk: Chunk) -> None:
+    """Add a chunk's negative log-likelihoods."""
+    state["nll"] += float(chunk.nll.sum())
+
+
+def zeros_brier(num_classes: int, n_bins: int) -> State:
+    """Sum of squared distances to the one-hot label."""
+    return {"brier": real()}
+
+
+def add_brier(state: State, chunk: Chunk) -> None:
+    """Add a chunk's Brier scores."""
+    state["brier"] += float(chunk.brier.sum())

@@ -1,0 +1,220 @@
+"""The sentence that names a method: ``mixing | targets | loss | penalty``, read and printed.
+
+``parse(str(spec)) == spec`` always holds, and the printed sentence says every argument that has an effect, so it can
+stand for the method in a file, a table or a hash.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from levelhead.catalogue import METHODS
+from levelhead.errors import unknown
+from levelhead.grammar import Term, parse_slots
+from levelhead.losses import LOSSES, PENALTIES, Consistency, CrossEntropy, Loss, Penalty
+from levelhead.member import Member, show
+from levelhead.mixing import MIXERS, Mixer
+from levelhead.targets import RULES, OneHot, Rule
+
+SLOTS = ("mixing", "targets", "loss", "penalty")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A method: one member of each slot, and any number of penalties. Prints as its sentence."""
+
+    mixing: Mixer
+    targets: Rule
+    loss: Loss
+    penalties: tuple[Penalty | Consistency, ...] = ()
+
+    def __post_init__(self) -> None:
+        _refuse_nonsense(self)
+
+    def __str__(self) -> str:
+        penalties = " + ".join(map(str, self.penalties)) or "none"
+        return f"{self.mixing} | {self.targets} | {self.loss} | {penalties}"
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether some penalty needs the clean and the mixed view of the same batch."""
+        return any(isinstance(penalty, Consistency) for penalty in self.penalties)
+
+    @property
+    def needs_clean(self) -> bool:
+        """Whether the originals go through the network in a step that mixes."""
+        return self.compares_views or self.loss.clean > 0
+
+    @property
+    def needs_mixed(self) -> bool:
+        """Whether the mixed view goes through the network in a step that mixes."""
+        return self.compares_views or self.loss.mixed > 0
+
+    @property
+    def passes(self) -> float:
+        """Expected forward-backward passes of one batch in a training step; plain training is 1."""
+        share = self.mixing.share
+        return 1 - share + share * (self.needs_clean + self.needs_mixed)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What there is to know of a named method before using it."""
+
+    name: str
+    usage: str
+    sentence: str
+    idea: str
+    equation: str
+    paper: str
+    passes: float
+
+
+def parse(text: str) -> Spec:
+    """Read a named method (``"mixup(alpha=0.4)"``) or a sentence (``"mixup(alpha=0.4) | one_hot"``).
+
+    Raises ``ValueError`` with the reason for a text that does not parse, a name that is unknown, an argument out of
+    range or without effect, and a combination that makes no sense.
+
+    >>> str(parse("uls"))
+    'identity | smooth(smoothing=0.1) | cross_entropy | none'
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("a method is a name such as 'mixup', or a sentence such as 'mixup | one_hot'; got an empty text")
+    slots = parse_slots(text)
+    if len(slots) == 1:
+        return _named(text, slots[0])
+    if len(slots) > len(SLOTS):
+        raise ValueError(f"{text!r} has {len(slots)} slots; a sentence has at most four: {' | '.join(SLOTS)}")
+    for slot, terms in zip(SLOTS[:3], slots):
+        if len(terms) > 1:
+            twice = " (labels are smoothed once)" if slot == "targets" else ""
+            raise ValueError(f"{text!r}: only penalties are joined with '+'; the {slot} slot takes one word{twice}")
+    mixing = _member("mixing", MIXERS, slots[0][0])
+    targets = _member("target rule", RULES, slots[1][0])
+    loss = _member("loss", LOSSES, slots[2][0]) if len(slots) > 2 else CrossEntropy()
+    penalties = _penalties(slots[3]) if len(slots) > 3 else ()
+    return Spec(mixing, targets, loss, penalties)
+
+
+@cache
+def methods() -> Mapping[str, Card]:
+    """The named methods: name -> card, with the full sentence, the paper and the passes a training step costs."""
+    return {
+        name: Card(name, entry.usage, str(spec := parse(name)), entry.idea, entry.equation, entry.paper, spec.passes)
+        for name, entry in METHODS.items()
+    }
+
+
+def _named(text: str, terms: list[Term]) -> Spec:
+    term = terms[0]
+    if len(terms) > 1:
+        raise ValueError(f"{text!r}: a named method stands alone; to join penalties write a whole sentence with '|'")
+    entry = METHODS.get(term.name)
+    if entry is None:
+        for slot, family in zip(SLOTS, (MIXERS, RULES, LOSSES, PENALTIES)):
+            if term.name in family:
+                raise ValueError(
+                    f"{term.name!r} is no method but a word of the {slot} slot; "
+                    f"write a sentence: {' | '.join(SLOTS)}, for example 'mixup(alpha=0.4) | one_hot'"
+                )
+        raise unknown("method", term.name, METHODS)
+    names = list(inspect.signature(entry.expand).parameters)
+    given = {name: _plain(value) for name, value in _bind(term, names).items()}
+    try:
+        sentence = entry.expand(**given)
+        spec = parse(sentence)
+    except ValueError as error:
+        raise ValueError(f"{text}: {error}") from None
+    return spec
+
+
+def _plain(value: Any) -> Any:
+    """A value as a member takes it: bare words, ``none`` among them, are text."""
+    return _text(value) if isinstance(value, Term) else "none" if value is None else value
+
+
+def _text(term: Term) -> str:
+    args = ", ".join((f"{key}=" if key else "") + show(_plain(value)) for key, value in term.args)
+    return f"{term.name}({args})" if term.called else term.name
+
+
+def _bind(term: Term, names: list[str]) -> dict[str, Any]:
+    """The arguments of a term by name, positional ones in the order of ``names``."""
+    bound: dict[str, Any] = {}
+    for place, (key, value) in enumerate(term.args):
+        if key is None:
+            if any(earlier is not None for earlier, _ in term.args[:place]):
+                raise ValueError(f"{_text(term)}: an argument without a name cannot follow one with a name")
+            if place >= len(names):
+                raise ValueError(f"{_text(term)}: {term.name} takes at most {len(names)} arguments ({', '.join(names)})")
+            key = names[place]
+        if key not in names:
+            if not names:
+                raise ValueError(f"{_text(term)}: {term.name} takes no arguments")
+            raise unknown(f"argument of {term.name}", key, names)
+        if key in bound:
+            raise ValueError(f"{_text(term)}: {key} is given twice")
+        bound[key] = value
+    return bound
+
+
+def _member(slot: str, family: Mapping[str, type[Any]], term: Term) -> Any:
+    """The member of a family that a term names, with its arguments checked."""
+    cls = family.get(term.name)
+    if cls is None:
+        raise unknown(slot, term.name, family)
+    declared = {item.name: item for item in fields(cls)}
+    # positional arguments are the member's own; what its family shares (lam, clean, mixed) goes by name
+    positional = [name for name, item in declared.items() if not item.kw_only]
+    by_name = [name for name, item in declared.items() if item.kw_only]
+    if sum(key is None for key, _ in term.args) > len(positional):
+        raise ValueError(f"{_text(term)}: {term.name} takes at most {len(positional)} arguments without a name")
+    given = {
+        name: _member("mixing", MIXERS, _as_term(value)) if declared[name].metadata.get("inner") else _plain(value)
+        for name, value in _bind(term, positional + by_name).items()
+    }
+    missing = [name for name, item in declared.items() if item.metadata.get("inner") and name not in given]
+    if missing:
+        raise ValueError(f"{term.name} needs a {missing[0]}, for example {term.name}(midpoint)")
+    member: Member = cls(**given)
+    idle = sorted(member.moot() & given.keys())
+    if idle:
+        raise ValueError(f"{_text(term)}: {idle[0]} has no effect there; leave it out")
+    return member
+
+
+def _as_term(value: Any) -> Term:
+    if not isinstance(value, Term):
+        raise ValueError(f"expected a mixer such as midpoint, not {show(value)}")
+    return value
+
+
+def _penalties(terms: list[Term]) -> tuple[Penalty | Consistency, ...]:
+    if len(terms) == 1 and terms[0] == Term("none"):
+        return ()
+    found = tuple(_member("penalty", PENALTIES, term) for term in terms)
+    words = [penalty.word for penalty in found]
+    for word in words:
+        if words.count(word) > 1:
+            raise ValueError(f"the penalty {word} is given twice; give it once, with the weight you want")
+    return found
+
+
+def _refuse_nonsense(spec: Spec) -> None:
+    """Refuse a combination in which some word could have no effect, or the opposite of its purpose."""
+    if spec.mixing.share == 0:
+        if spec.compares_views:
+            raise ValueError("logit_match compares a mixed view with its originals, but nothing is mixed; add a mixer")
+        if not spec.loss.says_default_views:
+            raise ValueError(f"{spec.loss} weighs two views, but nothing is mixed and there is one; drop clean= and mixed=")
+        if spec.targets.lam == "uniform":
+            raise ValueError("lam=uniform mixes labels, but no inputs are mixed; add a mixer such as midpoint")
+        if spec.targets.word == "nearest":
+            raise ValueError("nearest rounds the weights of mixed labels, but nothing is mixed; use one_hot")
+    if spec.loss.mixed == 0 and not spec.compares_views:
+        raise ValueError("the mixed view has no weight and no penalty looks at it; use identity as the mixing")
+    if isinstance(spec.targets, OneHot) and spec.targets.lam == "uniform" and spec.loss.mixed == 0:
+        raise ValueError("lam=uniform changes the labels of the mixed view, which has no weight here")

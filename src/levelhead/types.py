@@ -1,0 +1,39 @@
+"""The records that travel between the rooms; nothing here computes.
+
+Shapes: B batch, C classes.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Mix(NamedTuple):
+    """Who is blended with whom, and by how much.
+
+    ``partner`` is an integer tensor ``(B,)``: example ``i`` is blended with example ``partner[i]`` of the same batch.
+    ``lam`` is the weight of the *original*, in [0, 1]: ``(B,)``, or a float where the caller means one for all.
+    """
+
+    partner: Tensor
+    lam: Tensor | float
+
+
+class Output(NamedTuple):
+    """What one call of an objective gives.
+
+    ``loss`` is a scalar to call ``backward`` on. ``logits (B, C)`` and ``targets (B, C)`` belong to the clean view if
+    it ran, else to the mixed one. ``mix`` is the pairing that labels and logits were mixed with. ``terms`` are the
+    weighted summands of the loss, detached scalars that stay on the device.
+    """
+
+    loss: Tensor
+    logits: Tensor
+    targets: Tensor
+    mix: Mix
+    terms: dict[str, Tensor]
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The weighted summands of the loss as floats; they sum to ``loss``. Reading them waits for the device."""
+        return {name: float(term) for name, term in self.terms.items()}
