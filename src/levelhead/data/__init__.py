@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levelhead.data import digits, idx, spiral
+from levelhead.data import cifar, digits, encoded, folder, idx, npz, spiral, table
 from levelhead.data.assemble import assemble
 from levelhead.data.download import DownloadError
 from levelhead.data.records import Augment, Dataset, Split
@@ -27,7 +27,16 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "spiral": spiral.read,
     "fashion-mnist": idx.fashion_mnist,
     "mnist": idx.mnist,
+    "cifar10": cifar.cifar10,
 }
+FILES: dict[str, Callable[[Request], Source]] = {
+    ".npz": npz.read,
+    ".csv": table.read,
+    ".parquet": table.read,
+}
+PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
+TAKE_LABEL = (table.read, encoded.read)
+TAKE_IMAGE_SIZE = (folder.read, encoded.read)
 
 
 def __getattr__(name: str) -> Any:
@@ -55,19 +64,95 @@ def load(
     split_seed: int = 0,
     image_size: int | tuple[int, int] | None = None,
 ) -> Dataset:
-    """Loads a data set and gives every example one role.
+    """Loads a data set and gives every example exactly one role.
+
+    What the source does not give (`cal`, `test`) is cut from its train part, stratified: a tenth, at least 300, never more
+    than a quarter of what is there. `digits` and `spiral` have sizes of their own.
 
     Args:
-        source: a name of `names()`, or a path.
-        data_dir: the folder where named sets lie, or are downloaded to; else LEVELHEAD_DATA, else a cache folder.
+        source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class folders alone,
+            or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with `train_x train_y test_x test_y`
+            (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers.
+        data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's LEVELHEAD_DATA,
+            else a cache folder. Sets that need no files ignore it.
+        label: the column of labels in a table.
         train_size: how many examples of train are used, a stratified part taken after cal and test were cut.
-        split_seed: decides what is cut, from 0.
+        cal_size: how many are cut for cal.
+        test_size: how many are cut for test.
+        split_seed: decides what is cut and taken, from 0.
+        image_size: height and width (or both in one number) that a folder's images are brought to: scaled to cover it, then
+            cut at the centre. By default the most common size, its longer side at most 64.
+
+    Raises:
+        ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the sentence says
+            what came, what is needed and where.
+        DownloadError: a set known by name is not there and could not be downloaded.
     """
-    request = Request(str(source), None if data_dir is None else str(data_dir), label)
-    return assemble(
-        NAMED[str(source)](request),
-        train_size=train_size,
-        cal_size=cal_size,
-        test_size=test_size,
-        split_seed=split_seed,
+    _check_option("split_seed", split_seed, lowest=0)
+    for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):
+        if size is not None:
+            _check_option(name, size, lowest=1)
+    read = _reader(str(source))
+    request = Request(
+        source=str(source),
+        data_dir=None if data_dir is None else str(data_dir),
+        label=_only_for(read, TAKE_LABEL, "label", label, "tables (.csv, .parquet)"),
+        image_size=_only_for(
+            read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"
+        ),
     )
+    return assemble(
+        read(request), train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed
+    )
+
+
+def _reader(source: str) -> Callable[[Request], Source]:
+    if source in NAMED:
+        return NAMED[source]
+    path = Path(source).expanduser()
+    if not source or not path.exists():
+        close = difflib.get_close_matches(source.lower().replace("_", "-"), NAMED, n=1, cutoff=0.5)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"there is no data set called {source!r}, nor a file or folder {path.absolute()}.{meant} "
+            f"Names: {', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet."
+        )
+    if path.is_dir():
+        return encoded.read if encoded.shards(path) else folder.read
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
+        raise ValueError(
+            f"{path}: {suffix} files are pickles, which can run any code when they are read, so they are refused; "
+            "save the arrays with numpy.savez(..., train_x=, train_y=, test_x=, test_y=)"
+        )
+    if suffix not in FILES:
+        raise ValueError(
+            f"{path}: files ending in {suffix or 'nothing'} are not read; use {', '.join(FILES)} or a folder"
+        )
+    return FILES[suffix]
+
+
+def _only_for(read: Any, takers: tuple[Any, ...], name: str, value: Any, what: str) -> Any:
+    if value is not None and read not in takers:
+        raise ValueError(f"{name}= has no effect here: it is for {what}; leave it out")
+    return value
+
+
+def _check_option(name: str, value: object, *, lowest: int) -> None:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < lowest:
+        raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value!r}")
+
+
+def _height_width(image_size: Any) -> tuple[int, int] | None:
+    if image_size is None:
+        return None
+    pair = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(pair) != 2:
+        raise ValueError(f"image_size must be one number or (height, width); got {image_size!r}")
+    for side in pair:
+        _check_option("image_size", side, lowest=1)
+    return int(pair[0]), int(pair[1])

@@ -125,7 +125,9 @@ def _check_every_class_is_in_train(source: Source) -> None:
         raise ValueError(f"{source.name} holds only one class ({only}); a classifier needs at least two")
     missing = [name for name, count in zip(source.classes, counts) if count == 0]
     if missing:
-        raise ValueError(f"{source.name}: no training example of class {', '.join(missing)}; train must hold every class")
+        raise ValueError(
+            f"{source.name}: no training example of class {', '.join(missing)}; train must hold every class"
+        )
 
 
 def _cut_sizes(source: Source, asked: dict[str, int | None]) -> dict[str, int]:

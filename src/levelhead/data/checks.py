@@ -15,7 +15,9 @@ CHUNK = 8192  # examples looked at together, so that checking a large array need
 def check_lengths(where: str, num_inputs: int, num_labels: int) -> None:
     """Raises ValueError unless there are as many labels as inputs, and any at all."""
     if num_inputs != num_labels:
-        raise ValueError(f"{where}: {num_inputs:,} inputs but {num_labels:,} labels; there must be one label an input")
+        raise ValueError(
+            f"{where}: {num_inputs:,} inputs but {num_labels:,} labels; there must be one label an input"
+        )
     if num_labels == 0:
         raise ValueError(f"{where} is empty; every split needs at least one example of each class")
 
@@ -26,7 +28,9 @@ def check_finite(where: str, inputs: np.ndarray) -> None:
         return
     bad = np.concatenate(
         [
-            ~np.isfinite(inputs[start : start + CHUNK]).reshape(len(inputs[start : start + CHUNK]), -1).all(axis=1)
+            ~np.isfinite(inputs[start : start + CHUNK])
+            .reshape(len(inputs[start : start + CHUNK]), -1)
+            .all(axis=1)
             for start in range(0, len(inputs), CHUNK)
         ]
     )
@@ -49,7 +53,9 @@ def check_unit_range(where: str, images: np.ndarray) -> None:
     )
 
 
-def encode_labels(labels: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], dict[str, np.ndarray], tuple[str, ...]]:
+def encode_labels(
+    labels: Mapping[str, np.ndarray],
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], tuple[str, ...]]:
     """Turns a user's labels into indices: whole numbers in their order, or words in alphabetical order.
 
     The classes are those of train. Numbers with gaps (or that do not start at 0) are numbered anew, with a note.
@@ -66,7 +72,9 @@ def encode_labels(labels: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], di
     checked = {where: _check_label_values(where, np.asarray(values)) for where, values in labels.items()}
     train_key = next(iter(checked))
     if len({values.dtype.kind in "US" for values in checked.values()}) > 1:
-        raise ValueError(f"labels are words in one of {', '.join(checked)} and numbers in another; use one kind")
+        raise ValueError(
+            f"labels are words in one of {', '.join(checked)} and numbers in another; use one kind"
+        )
     known = np.unique(checked[train_key])
     if len(known) < 2:
         raise ValueError(f"{train_key} holds only one class ({known[0]}); a classifier needs at least two")
@@ -99,7 +107,9 @@ def check_class_indices(where: str, labels: np.ndarray, classes: Sequence[str]) 
 
 def _check_label_values(where: str, values: np.ndarray) -> np.ndarray:
     if values.ndim != 1:
-        raise ValueError(f"{where}: labels must be of shape (N,), got {values.shape}; one whole number an example")
+        raise ValueError(
+            f"{where}: labels must be of shape (N,), got {values.shape}; one whole number an example"
+        )
     if len(values) == 0:
         raise ValueError(f"{where} is empty; every split needs at least one example of each class")
     if values.dtype.kind == "b":
@@ -108,7 +118,9 @@ def _check_label_values(where: str, values: np.ndarray) -> np.ndarray:
         return values
     if values.dtype.kind not in "iu":
         fix = "write whole numbers (for example labels.astype('int64')) or words"
-        fractions = np.flatnonzero(values != np.floor(values)) if values.dtype.kind == "f" else np.array([], int)
+        fractions = (
+            np.flatnonzero(values != np.floor(values)) if values.dtype.kind == "f" else np.array([], int)
+        )
         at = f"; the first is {values[fractions[0]]:g} at index {fractions[0]}" if len(fractions) else ""
         raise ValueError(f"{where}: labels must be whole numbers, got {values.dtype}{at}; {fix}")
     if int(values.min()) < 0:

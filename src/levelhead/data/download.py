@@ -39,7 +39,14 @@ def download(torchvision_name: str, root: Path, *, title: str, files: Sequence[s
         with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as unfinished, _timeout(TIMEOUT):
             _fetch(torchvision_name, unfinished)
             _move_files(Path(unfinished), root)
-    except (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError, zlib.error) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        http.client.HTTPException,
+        tarfile.TarError,
+        zlib.error,
+    ) as error:
         for path in made:  # innermost first; only what is still empty
             _remove_if_empty(path)
         reason = " ".join(str(error).split()) or type(error).__name__

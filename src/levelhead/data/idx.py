@@ -63,7 +63,9 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
         raise ValueError(f"{path} is damaged or cut short ({error}); copy or download it again") from error
     start = 4 + 4 * ndim
     if len(content) < start:
-        raise ValueError(f"{path} is cut short: {len(content)} bytes, its header alone needs {start}; copy it again")
+        raise ValueError(
+            f"{path} is cut short: {len(content)} bytes, its header alone needs {start}; copy it again"
+        )
     magic, wanted = struct.unpack(">I", content[:4])[0], 0x0800 + ndim
     if magic != wanted:
         raise ValueError(
@@ -142,4 +144,6 @@ def _size_note(title: str, parts: dict[str, Part]) -> tuple[str, ...]:
     sizes = len(parts["train"].labels), len(parts["test"].labels)
     if sizes == (60_000, 10_000):
         return ()
-    return (f"this copy of {title} has {sizes[0]:,} and {sizes[1]:,} images, not the 60,000 and 10,000 of the original",)
+    return (
+        f"this copy of {title} has {sizes[0]:,} and {sizes[1]:,} images, not the 60,000 and 10,000 of the original",
+    )

@@ -47,7 +47,7 @@ def add(state: State, chunk: Chunk) -> None:
 def _above_first_bin(probs: Tensor, n_bins: int, class_dim: int) -> tuple[Tensor, Tensor]:
     """Classes (int64) and probabilities of the entries that may lie above the first bin."""
     # a hair below the edge, so that no rounding of the edge can lose an entry that belongs above it
-    flat = (probs > 0.999 / n_bins - 1e-3 / n_bins).flatten().nonzero().flatten()
+    flat = (probs > 0.99 / n_bins).flatten().nonzero().flatten()
     inner = probs.shape[1]
     classes = flat // inner if class_dim == 0 else flat % inner
     return classes, probs.flatten()[flat]

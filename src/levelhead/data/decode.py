@@ -1,0 +1,122 @@
+"""Encoded images to uint8 arrays of one shape, with Pillow.
+
+Every image ends as `form.channels` channels of `form.height x form.width`. On the way there:
+
+- the rotation that a camera noted (EXIF) is carried out;
+- a palette is looked up, transparency is laid on white, CMYK and the like become RGB;
+- 16 bits become 8 by dividing by 257 (not by cutting off), floats in [0, 1] by multiplying by 255;
+- the image is scaled (bilinear, with antialiasing) until it covers the form, and what stands out is cut off on both sides:
+  nothing is distorted.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LONGEST_SIDE = 64  # pixels, unless the user asks for more
+GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
+File = Path | bytes
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all images of a data set are brought to: channels (1 grey, 3 colour), height and width in pixels."""
+
+    channels: int
+    height: int
+    width: int
+
+
+def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None) -> Form:
+    """The form for these images: grey if all are, and the most common size, its longer side at most 64 pixels.
+
+    Args:
+        files: pairs of what to call a file in an error, and its path or content; only headers are read.
+        image_size: height and width if the user wants others.
+
+    Raises:
+        ValueError: an unreadable image, with its path.
+    """
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    for where, file in files:
+        with _opened(where, file) as image:
+            grey = grey and image.mode in GREY_MODES
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        sizes[(width, height) if turned else (height, width)] += 1
+    if image_size is None:
+        height, width = max(sizes, key=lambda size: (sizes[size], size))
+        shrink = min(1.0, LONGEST_SIDE / max(height, width))
+        image_size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    return Form(1 if grey else 3, *image_size)
+
+
+def decode(where: str, file: File, form: Form) -> np.ndarray:
+    """One image as uint8 `(channels, height, width)`.
+
+    Raises:
+        ValueError: the image cannot be read, or holds values that have no place in 8 bits; with `where`.
+    """
+    from PIL import Image, ImageOps
+
+    with _opened(where, file) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        flat = _to_8_bits(image, where)
+        flat = flat.convert("L" if form.channels == 1 else "RGB")
+        if flat.size != (form.width, form.height):
+            flat = ImageOps.fit(flat, (form.width, form.height), method=Image.Resampling.BILINEAR)
+        pixels = np.asarray(flat)
+    return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _to_8_bits(image: Any, where: str) -> Any:
+    """The image in mode L, RGB or another of 8 bits without transparency."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image).astype(np.float64)
+        highest, unit = (1.0, 255.0) if image.mode == "F" else (65535.0, 1 / 257)
+        if not (values.min() >= 0 and values.max() <= highest):
+            raise ValueError(
+                f"{where}: pixels of mode {image.mode} must lie from 0 to {highest:g}, got {values.min():g} to "
+                f"{values.max():g}; save the image with 8 or 16 bits"
+            )
+        return Image.fromarray(np.rint(values * unit).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image)
+    return image
+
+
+@contextmanager
+def _opened(where: str, file: File) -> Iterator[Any]:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd but readable metadata is nobody's concern here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+                yield image
+    except ValueError as error:
+        if str(error).startswith(where):
+            raise
+        raise _unreadable(where, error) from error
+    except Exception as error:  # Pillow's decoders raise many kinds for broken files
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> ValueError:
+    return ValueError(f"{where} cannot be read as an image ({error}); replace or remove it")

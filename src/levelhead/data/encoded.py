@@ -1,0 +1,143 @@
+"""Parquet of encoded images, as Hugging Face stores them: a column of {bytes, path}, a column of labels, files a split.
+
+Files are `train.parquet`, `test.parquet` (and `val`/`validation`, `cal`), or shards `train-00000-of-00003.parquet`, in the
+folder itself or in its `data/` or `plain_text/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from levelhead.data.checks import check_class_indices, encode_labels
+from levelhead.data.decode import Form, decode, survey
+from levelhead.data.source import Part, Request, Source
+
+IMAGE_COLUMNS = ("image", "img")
+LABEL_COLUMNS = ("label", "labels", "fine_label", "coarse_label")
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "cal": "cal", "test": "test"}
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """The rows of one split: where they are from, the images' bytes (a pyarrow array), labels, and class names if stored."""
+
+    where: str
+    images: Any
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+    def file(self, row: int) -> tuple[str, bytes]:
+        """What to call the image of a row in an error, and its bytes."""
+        content = self.images[int(row)].as_py()
+        where = f"{self.where}, image {int(row)}"
+        if not content:
+            raise ValueError(
+                f"{where} has no bytes, perhaps only the path of a file elsewhere; store the images inside"
+            )
+        return where, content
+
+    def is_jpeg(self) -> bool:
+        """Whether the images went through JPEG, which loses detail."""
+        return self.file(0)[1].startswith(b"\xff\xd8")
+
+    def decoded(self, rows: np.ndarray, form: Form) -> np.ndarray:
+        """These rows as uint8 `(n, C, H, W)`."""
+        images = np.empty((len(rows), form.channels, form.height, form.width), dtype=np.uint8)
+        for place, row in enumerate(rows):
+            images[place] = decode(*self.file(row), form)
+        return images
+
+    def part(self, labels: np.ndarray, form: Form) -> Part:
+        """The split as a part of a source, decoded when it is known which rows are wanted."""
+        return Part(labels, lambda rows: self.decoded(rows, form))
+
+
+def shards(folder: Path) -> dict[str, list[Path]]:
+    """The parquet files of each role in a folder, in order; empty if there is no train."""
+    for place in (folder, folder / "data", folder / "plain_text"):
+        found: dict[str, list[Path]] = {}
+        for path in sorted(place.glob("*.parquet")):
+            role = SPLITS.get(path.name.split(".")[0].split("-")[0])
+            if role is not None:
+                found.setdefault(role, []).append(path)
+        if "train" in found:
+            return found
+    return {}
+
+
+def read_split(paths: Sequence[Path], label: str | None = None) -> EncodedImages:
+    """Reads the shards of one split without decoding.
+
+    Raises:
+        ValueError: not parquet, no image or label column, no rows, a row without a label; with the path.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    where = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    try:
+        schema = parquet.read_schema(paths[0])
+        image_column = _column(where, schema.names, IMAGE_COLUMNS, "images")
+        label_column = _column(where, schema.names, (label,) if label else LABEL_COLUMNS, "labels")
+        tables = [parquet.read_table(path, columns=[image_column, label_column]) for path in paths]
+        table = pa.concat_tables(tables)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{where} cannot be read as parquet ({error}); copy or download it again") from error
+    images, labels = table[image_column].combine_chunks(), table[label_column]
+    if not pa.types.is_struct(images.type) or images.type.get_field_index("bytes") < 0:
+        raise ValueError(
+            f"{where}: column {image_column!r} must hold {{bytes, path}} of encoded images, got {images.type}"
+        )
+    if table.num_rows == 0 or labels.null_count:
+        raise ValueError(
+            f"{where}: {table.num_rows:,} rows, {labels.null_count:,} of them without a label; every row needs one"
+        )
+    return EncodedImages(where, images.field("bytes"), labels.to_numpy(), _class_names(schema, label_column))
+
+
+def read(request: Request) -> Source:
+    """A user's folder of such files: images brought to one form, classes from the labels or the stored names."""
+    folder = Path(request.source).expanduser()
+    splits = {role: read_split(paths, request.label) for role, paths in shards(folder).items()}
+    files = (split.file(row) for split in splits.values() for row in range(len(split.labels)))
+    form = survey(files, request.image_size)
+    stored = splits["train"].names
+    if stored:
+        for split in splits.values():
+            check_class_indices(split.where, split.labels, stored)
+        classes, labels, notes = stored, {role: split.labels for role, split in splits.items()}, ()
+    else:
+        classes, by_place, notes = encode_labels({split.where: split.labels for split in splits.values()})
+        labels = {role: by_place[split.where] for role, split in splits.items()}
+    return Source(
+        name=folder.resolve().name,
+        kind="image",
+        classes=classes,
+        parts={role: split.part(labels[role], form) for role, split in splits.items()},
+        origin=f"parquet of encoded images in {folder}, brought to {form.height}x{form.width}",
+        notes=notes,
+    )
+
+
+def _column(where: str, columns: Sequence[str], wanted: Sequence[str], what: str) -> str:
+    for name in wanted:
+        if name in columns:
+            return name
+    raise ValueError(
+        f"{where} has no column of {what} ({' or '.join(wanted)}); its columns are {', '.join(columns)}"
+    )
+
+
+def _class_names(schema: Any, label_column: str) -> tuple[str, ...]:
+    """The names that Hugging Face stores beside the columns, or none."""
+    try:
+        stored = json.loads((schema.metadata or {})[b"huggingface"])
+        return tuple(str(name) for name in stored["info"]["features"][label_column]["names"])
+    except (KeyError, TypeError, ValueError):
+        return ()

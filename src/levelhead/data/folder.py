@@ -1,0 +1,165 @@
+"""A user's folder of images: `train/ [val/] [cal/] test/` of class folders, or one tree of class folders that is split.
+
+A class is a folder; its images may lie in folders of their own inside. Classes and images are taken in the order of their
+names. Files that by their ending are no images are left out with a note; hidden ones silently.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from levelhead.data.decode import Form, decode, survey
+from levelhead.data.records import ROLES
+from levelhead.data.source import Part, Request, Source
+
+ENDINGS = frozenset(
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    )
+)
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """The images of one tree of class folders, class by class."""
+
+    folder: Path
+    images: dict[str, list[Path]]
+    others: list[Path]
+
+    def paths(self, classes: Sequence[str]) -> list[Path]:
+        return [path for name in classes for path in self.images[name]]
+
+    def part(self, classes: Sequence[str], form: Form) -> Part:
+        paths = self.paths(classes)
+        labels = np.repeat(np.arange(len(classes)), [len(self.images[name]) for name in classes])
+        return Part(labels, lambda positions: _read(paths, positions, form))
+
+
+def read(request: Request) -> Source:
+    """Reads the folder's structure and all headers now, the pixels when it is known which are wanted.
+
+    Raises:
+        ValueError: no class folders, an empty one, classes that differ between splits, an unreadable image.
+    """
+    root = Path(request.source).expanduser()
+    trees = _trees(root)
+    classes = tuple(trees["train"].images)
+    _check_same_classes(trees)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
+        )
+    files = [path for tree in trees.values() for path in tree.paths(classes)]
+    form = survey(((str(path), path) for path in files), request.image_size)
+    split = len(trees) > 1 or trees["train"].folder != root
+    layout = f"{', '.join(trees)} of class folders" if split else "one tree of class folders"
+    others = [path for tree in trees.values() for path in tree.others]
+    return Source(
+        name=root.resolve().name,
+        kind="image",
+        classes=classes,
+        parts={role: tree.part(classes, form) for role, tree in trees.items()},
+        origin=f"images in {root}: {layout}, brought to {form.height}x{form.width}",
+        notes=(f"{len(others):,} files that are no images by their ending were left out, first {others[0]}",)
+        if others
+        else (),
+    )
+
+
+def _read(paths: list[Path], positions: np.ndarray, form: Form) -> np.ndarray:
+    images = np.empty((len(positions), form.channels, form.height, form.width), dtype=np.uint8)
+    for row, position in enumerate(positions):
+        images[row] = decode(str(paths[position]), paths[position], form)
+    return images
+
+
+def _trees(root: Path) -> dict[str, _Tree]:
+    folders = _folders(root)
+    named = [path.name for path in folders]
+    roles = [role for role in ROLES if role in named]
+    if not roles:
+        return {"train": _tree(root)}
+    if "train" not in roles:
+        raise ValueError(
+            f"{root} has {_with_slash(roles)} but no train/; add train/ with a folder for each class, or give one tree "
+            "of class folders alone"
+        )
+    unknown = [name for name in named if name not in ROLES]
+    if unknown:
+        raise ValueError(
+            f"{root} has {_with_slash(unknown)} beside {_with_slash(roles)}; beside train/ there may be only val/, cal/ and "
+            "test/: rename or move the others"
+        )
+    return {role: _tree(root / role) for role in roles}
+
+
+def _tree(folder: Path) -> _Tree:
+    images: dict[str, list[Path]] = {}
+    others: list[Path] = [
+        path for path in sorted(folder.iterdir()) if path.is_file() and not _hidden(path.name)
+    ]
+    for class_folder in _folders(folder):
+        files = _files(class_folder)
+        images[class_folder.name] = [path for path in files if path.suffix.lower() in ENDINGS]
+        others += [path for path in files if path.suffix.lower() not in ENDINGS]
+        if not images[class_folder.name]:
+            raise ValueError(
+                f"{class_folder} holds no images (endings: {' '.join(sorted(ENDINGS))}); add some, or remove the folder"
+            )
+    if not images:
+        raise ValueError(
+            f"{folder} holds no class folders; put the images of each class into a folder of its name"
+        )
+    return _Tree(folder, images, others)
+
+
+def _check_same_classes(trees: dict[str, _Tree]) -> None:
+    known = set(trees["train"].images)
+    for role, tree in trees.items():
+        missing, extra = sorted(known - set(tree.images)), sorted(set(tree.images) - known)
+        if missing or extra:
+            parts = [f"{role}/ lacks {', '.join(missing)}"] if missing else []
+            parts += [f"train/ lacks {', '.join(extra)}"] if extra else []
+            raise ValueError(
+                f"{tree.folder}: classes differ from those of train/: {' and '.join(parts)}; every split needs the same "
+                "class folders"
+            )
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _hidden(path.name))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = []
+    for inner, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not _hidden(name)]
+        found += [Path(inner, name) for name in files if not _hidden(name)]
+    return sorted(found)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX")) or name in ("Thumbs.db", "desktop.ini")
+
+
+def _with_slash(folders: Sequence[str]) -> str:
+    return ", ".join(f"{name}/" for name in folders)

@@ -1,0 +1,167 @@
+"""The measures as plain functions of `logits=` or `probs=` (never guessed) and `labels=`.
+
+All take (N, C) scores and (N,) integer labels as NumPy arrays or tensors, of any floating type and on any device, and
+return a Python float. All raise ValueError for empty input, wrong shapes, labels outside [0, C), NaN, plus infinity, a
+row of only minus infinity, and probabilities that are negative or do not sum to one within 1e-3 (1e-2 in bfloat16).
+Bins are (lo, hi]; confidence zero is in the first bin and one in the last. Units are fractions; NLL is in nats.
+"""
+
+import numpy as np
+
+from levelhead.metrics._bins import Bins
+from levelhead.metrics._chunks import chunks
+from levelhead.metrics._edges import check_n_bins
+from levelhead.metrics._given import Array, Given, check
+from levelhead.metrics._ranked import aurc as _aurc
+from levelhead.metrics._ranked import equal_mass_ece
+from levelhead.metrics._samples import Samples
+from levelhead.metrics.streaming import Calibration
+
+
+def _checked(logits: Array | None, probs: Array | None, labels: Array) -> Given:
+    given = check(logits, probs, labels)
+    if given.scores.shape[0] == 0:
+        raise ValueError("there is no example: a measure of nothing is undefined")
+    return given
+
+
+def _accumulate(part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> Calibration:
+    given = _checked(logits, probs, labels)
+    accumulator = Calibration(given.scores.shape[1], n_bins, parts=[part])
+    accumulator._add(given)
+    return accumulator
+
+
+def accuracy(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Share of examples whose label is the predicted class, in [0, 1].
+
+    The prediction is the class with the highest score, the first of them when several tie.
+
+    >>> import numpy as np
+    >>> accuracy(probs=np.array([[0.9, 0.1], [0.5, 0.5]]), labels=np.array([0, 1]))
+    0.5
+    """
+    return _accumulate("correct", logits, probs, labels).compute()["accuracy"]
+
+
+def top5(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Share of examples whose label is among the five highest scores, in [0, 1]; one for five classes or fewer.
+
+    Classes that tie rank by index, so it agrees with `accuracy` on who is first.
+    """
+    return _accumulate("top5", logits, probs, labels).compute()["top5"]
+
+
+def nll(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Mean negative log-likelihood of the labels in nats, in [0, inf]; lower is better.
+
+    Infinite where a label was given probability exactly zero (a logit of minus infinity).
+    """
+    return _accumulate("nll", logits, probs, labels).compute()["nll"]
+
+
+def brier(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Mean over examples of the squared distance between probabilities and one-hot label, summed over classes.
+
+    In [0, 2], lower is better. (The binary score of some libraries counts one class only and is half of it.)
+    """
+    return _accumulate("brier", logits, probs, labels).compute()["brier"]
+
+
+def gap(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Mean confidence minus accuracy, in [-1, 1]: above zero the model is overconfident. Free of bins and of bias."""
+    return _accumulate("top_label", logits, probs, labels).compute()["gap"]
+
+
+def ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
+    """Expected calibration error: |accuracy - mean confidence| of each bin, averaged by its share of the examples.
+
+    In [0, 1], lower is better. Biased upwards: a perfectly calibrated model of 500 examples shows about 0.04; see
+    `debiased_ece`.
+    """
+    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ece"]
+
+
+def oe(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
+    """Overconfidence error: as ECE, but only bins where confidence exceeds accuracy, weighted by their confidence.
+
+    In [0, 1], lower is better, and never above ECE with the same bins (Thulasidasan et al. 2019).
+    """
+    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["oe"]
+
+
+def mce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
+    """Maximum calibration error: the largest |accuracy - mean confidence| of a bin that holds any example, in [0, 1]."""
+    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["mce"]
+
+
+def ace(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
+    """Average calibration error: the plain mean of |accuracy - mean confidence| over bins that hold any, in [0, 1]."""
+    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ace"]
+
+
+def rmsce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
+    """Root-mean-square calibration error: as ECE with squares, then the root. In [0, 1] and never below ECE."""
+    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["rmsce"]
+
+
+def debiased_ece(
+    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
+) -> float:
+    """ECE less the amount that chance alone adds to it in bins of this size (Kumar et al. 2019). In [0, ECE]."""
+    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["debiased_ece"]
+
+
+def classwise_ece(
+    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
+) -> float:
+    """The calibration error of each class's probability over all examples, averaged over all C classes.
+
+    In [0, 1]. Classes without a single label count too: their probabilities should be near zero.
+    """
+    return _accumulate("class_bins", logits, probs, labels, n_bins).compute()["classwise_ece"]
+
+
+def reliability(
+    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
+) -> Bins:
+    """The numbers of a reliability diagram: count, mean confidence and accuracy of each bin, NaN where empty."""
+    return _accumulate("top_label", logits, probs, labels, n_bins).bins()
+
+
+def _samples(logits: Array | None, probs: Array | None, labels: Array) -> Samples:
+    samples = Samples()
+    for chunk in chunks(_checked(logits, probs, labels)):
+        samples.add(chunk)
+    return samples
+
+
+def adaptive_ece(
+    *,
+    logits: Array | None = None,
+    probs: Array | None = None,
+    labels: Array,
+    n_bins: int = 15,
+    reference: bool = False,
+) -> float:
+    """Calibration error over bins that hold equally many examples, in [0, 1].
+
+    Edges are interpolated between the sorted confidences and bins are (lo, hi], so tied examples stay together.
+    `reference=True` drops the lowest confidence, as the code used for published values does.
+    """
+    check_n_bins(n_bins)
+    rest, wrong = _samples(logits, probs, labels).ranked()
+    confidence = 1 - rest[::-1].astype("float64")
+    return equal_mass_ece(confidence, confidence, ~wrong[::-1], None, n_bins, reference=reference)
+
+
+def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Area under the risk-coverage curve: the error rate of the k most confident examples, averaged over k.
+
+    In [0, 1], lower is better. From logits, examples are ranked by the log-odds of the prediction, which still tells
+    them apart where the confidence rounds to one. Tied examples count as their average over all orders.
+    """
+    rest, wrong = _samples(logits, probs, labels).ranked()
+    ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True)) + 1
+    errors = np.cumsum(wrong)[ends - 1]
+    return _aurc(np.diff(ends, prepend=0), np.diff(errors, prepend=0))

@@ -1,0 +1,36 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from levelhead.files import write_whole
+
+
+class Checkpoints:
+    """Writes a run's state at every epoch and every ``seconds``, whole or not at all."""
+
+    def __init__(self, path: Path, seconds: float = 60.0) -> None:
+        self.path, self.seconds = path, seconds
+        self.written = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last one is too long ago."""
+        return time.monotonic() - self.written >= self.seconds
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Put a state on disk."""
+        write_whole(self.path, lambda beside: torch.save(state, beside))
+        self.written = time.monotonic()
+
+    def read(self) -> dict[str, Any] | None:
+        """The last state, or ``None`` where there is none."""
+        if not self.path.exists():
+            return None
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise ValueError(f"the checkpoint {self.path} cannot be read ({error}); remove it to start this run anew") from None

@@ -1,0 +1,63 @@
+"""How a network is trained, apart from the method: one frozen record that is part of a run's name."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from levelhead.train.schedule import parse_schedule
+
+
+class Recipe(BaseModel):
+    """SGD with momentum, weight decay and a schedule; batch, epochs, crop and flip."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(20, ge=1, le=100_000)
+    batch: int = Field(128, ge=2, le=65_536)
+    lr: float = Field(0.1, gt=0, le=100, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(5e-4, ge=0, le=1)
+    schedule: str = "one_cycle"
+    clip: float | None = Field(None, gt=0, allow_inf_nan=False)
+    crop: int = Field(0, ge=0, le=64)
+    flip: bool = False
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Recipe":
+        # the printed form says every argument, so that two ways of writing one schedule name one run
+        object.__setattr__(self, "schedule", str(parse_schedule(self.schedule, self.epochs)))
+        return self
+
+    @field_validator("nesterov")
+    @classmethod
+    def _with_momentum(cls, value: bool, info: Any) -> bool:
+        return value and info.data.get("momentum", 0) > 0
+
+
+#: What is trained how unless the user says otherwise, by kind of data and for the tiny sets by name. Chosen on cal:
+#: see docs/decisions.md.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "image": {"epochs": 20, "batch": 128, "lr": 0.1},
+    "vector": {"epochs": 60, "batch": 64, "lr": 0.05},
+    "digits": {"epochs": 100, "batch": 32, "lr": 0.1},
+    "spiral": {"epochs": 100, "batch": 64, "lr": 0.05},
+}
+
+
+def make_recipe(name: str, kind: str, **given: Any) -> Recipe:
+    """The recipe for a data set: its defaults, with what was given (not ``None``) in their place."""
+    chosen = DEFAULTS.get(name, DEFAULTS[kind]) | {key: value for key, value in given.items() if value is not None}
+    try:
+        return Recipe(**chosen)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """A pydantic error as one sentence a complaint."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'the recipe'}: {item['msg'].removeprefix('Value error, ')}"
+        + (f", not {item['input']!r}" if item["loc"] else "")
+        for item in error.errors()
+    )

@@ -1,0 +1,117 @@
+"""The learning rate over a run, as a factor on ``lr``: a pure function of how far the run has come.
+
+Written like every other word: ``one_cycle(warmup=0.2)``, ``cosine``, ``steps(at=[0.5, 0.75], factor=0.1)``.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from levelhead.errors import unknown
+from levelhead.grammar import parse_term
+from levelhead.member import Member, number, show
+
+
+def _epochs(default: tuple[float, ...]) -> Any:
+    """A rising list of numbers above zero: below one a part of the run, from one on an epoch."""
+
+    def check(value: Any) -> tuple[float, ...]:
+        values = value if isinstance(value, list | tuple) else [value]
+        sound = all(isinstance(v, int | float) and not isinstance(v, bool) and 0 < v < math.inf for v in values)
+        if not values or not sound or sorted(set(values)) != list(values):
+            raise ValueError("must be a rising list of epochs, or of parts of the run below 1, such as [0.5, 0.75]")
+        return tuple(float(v) for v in values)
+
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True)
+class Schedule(Member):
+    """Base of the schedules."""
+
+    def factor(self, done: float, epochs: int) -> float:
+        """What ``lr`` is multiplied with after the part ``done`` in [0, 1) of a run of ``epochs``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up in a straight line during ``warmup``, then down to zero along half a cosine."""
+
+    word: ClassVar[str] = "one_cycle"
+    warmup: float = number(0.2, low=0, high=0.9)
+
+    def factor(self, done: float, epochs: int) -> float:
+        """Triangle up, cosine down."""
+        if done < self.warmup:
+            # a small start in place of zero, so that the first step moves
+            return 0.04 + 0.96 * done / self.warmup
+        return 0.5 * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup)))
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Down to zero along half a cosine, a little in every step."""
+
+    word: ClassVar[str] = "cosine"
+
+    def factor(self, done: float, epochs: int) -> float:
+        """Half a cosine."""
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class Steps(Schedule):
+    """Multiplied with ``factor`` at each of the points ``at``."""
+
+    word: ClassVar[str] = "steps"
+    at: tuple[float, ...] = _epochs((0.5, 0.75))
+    by: float = number(0.1, low=0, high=1, open_low=True)
+
+    def factor(self, done: float, epochs: int) -> float:
+        """A power of ``by``; a drop counts from the first step of its epoch on."""
+        # exact for epochs: place / total * epochs may miss a whole number by a rounding
+        return self.by ** sum(done * epochs >= point - 1e-9 if point >= 1 else done >= point for point in self.at)
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same rate from the first step to the last."""
+
+    word: ClassVar[str] = "constant"
+
+    def factor(self, done: float, epochs: int) -> float:
+        """One."""
+        return 1.0
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "one_cycle": OneCycle,
+    "cosine": Cosine,
+    "steps": Steps,
+    "constant": Constant,
+}
+
+
+def parse_schedule(text: str, epochs: int) -> Schedule:
+    """Read a schedule for a run of so many epochs; a drop that the run never reaches is refused."""
+    term = parse_term(text.replace("one-cycle", "one_cycle"))
+    if term.name not in SCHEDULES:
+        raise unknown("schedule", term.name, SCHEDULES)
+    arguments = {}
+    for key, value in term.args:
+        if key is None:
+            raise ValueError(f"{text}: give a schedule's arguments by name, such as steps(at=[0.5, 0.75], by=0.1)")
+        arguments[key] = value
+    try:
+        schedule = SCHEDULES[term.name](**arguments)
+    except TypeError:
+        fields = ", ".join(SCHEDULES[term.name].__dataclass_fields__) or "none"  # type: ignore[attr-defined]
+        raise ValueError(f"{text}: the arguments of {term.name} are: {fields}") from None
+    if isinstance(schedule, Steps) and schedule.at[-1] >= max(epochs, 1) and schedule.at[-1] >= 1:
+        raise ValueError(
+            f"{text}: a step at epoch {show(schedule.at[-1])} is never reached in {epochs} epochs; "
+            "give parts of the run such as 0.5, or more epochs"
+        )
+    return schedule
