@@ -48,6 +48,7 @@ def _linear(layer: nn.Module, num_classes: int, what: str) -> nn.Linear:
     return layer
 
 
+@torch.compiler.disable(recursive=False)  # type: ignore[misc]
 def call_with_features(model: Callable[..., Any], layer: nn.Module, inputs: Tensor) -> tuple[Any, Tensor]:
     """``model(inputs)`` and what went into ``layer`` on the way; the hook is gone when this returns."""
     seen: list[Tensor] = []

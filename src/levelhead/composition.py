@@ -55,8 +55,7 @@ class Objective(nn.Module):
         ``inputs (B, ...)`` floating point, never changed; ``labels (B,)`` integers or ``(B, C)`` distributions.
         ``mix=`` forces a mixed step with this pairing in place of a draw. Raises ``ValueError`` for what does not fit.
         """
-        originals = self._distributions(inputs, labels)
-        drawn, label_lam = self._draw(inputs, mix)
+        originals, drawn, label_lam = self._prepare(inputs, labels, mix)
         views: dict[str, tuple[Tensor, Tensor]] = {}
         if self.spec.needs_clean or not drawn.applied:
             views["clean"] = inputs, originals
@@ -82,6 +81,11 @@ class Objective(nn.Module):
         """The sentence."""
         return str(self.spec)
 
+    @torch.compiler.disable  # type: ignore[misc]
+    def _prepare(self, inputs: Tensor, labels: Tensor, given: Mix | None) -> tuple[Tensor, Drawn, Tensor]:
+        """All that looks at values or moves the generator, in one place, so that the rest compiles as one graph."""
+        return (self._distributions(inputs, labels), *self._draw(inputs, given))
+
     def _distributions(self, inputs: Tensor, labels: Tensor) -> Tensor:
         if not inputs.is_floating_point():
             raise ValueError(f"inputs must be floating point, not {inputs.dtype}; convert and normalise them first")
@@ -98,7 +102,6 @@ class Objective(nn.Module):
             raise ValueError(f"labels must have shape ({inputs.shape[0]},), not {tuple(labels.shape)}")
         return one_hot(labels, self.num_classes, dtype)
 
-    @torch.compiler.disable  # type: ignore[misc]
     def _draw(self, inputs: Tensor, given: Mix | None) -> tuple[Drawn, Tensor]:
         """This step's pairing, on the inputs' device, and the weight of the original's label ``(B,)``."""
         size, mixer, rule = inputs.shape[0], self.spec.mixing, self.spec.targets

@@ -40,7 +40,7 @@ TAKE_IMAGE_SIZE = (folder.read, encoded.read)
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `Batches`, and with it torch, only when it is asked for: listing the names must not need torch."""
+    """Imports `Batches`, and torch with it, when it is asked for: listing names must not need torch."""
     if name == "Batches":
         from levelhead.data.batches import Batches
 
@@ -66,26 +66,26 @@ def load(
 ) -> Dataset:
     """Loads a data set and gives every example exactly one role.
 
-    What the source does not give (`cal`, `test`) is cut from its train part, stratified: a tenth, at least 300, never more
-    than a quarter of what is there. `digits` and `spiral` have sizes of their own.
+    What the source does not give (`cal`, `test`) is cut from its train part, stratified: a tenth, at least
+    300, never more than a quarter of what is there. `digits` and `spiral` have sizes of their own.
 
     Args:
-        source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class folders alone,
-            or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with `train_x train_y test_x test_y`
-            (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers.
-        data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's LEVELHEAD_DATA,
-            else a cache folder. Sets that need no files ignore it.
+        source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
+            folders alone, or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with
+            `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers.
+        data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's
+            LEVELHEAD_DATA, else a cache folder. Sets that need no files ignore it.
         label: the column of labels in a table.
         train_size: how many examples of train are used, a stratified part taken after cal and test were cut.
         cal_size: how many are cut for cal.
         test_size: how many are cut for test.
         split_seed: decides what is cut and taken, from 0.
-        image_size: height and width (or both in one number) that a folder's images are brought to: scaled to cover it, then
-            cut at the centre. By default the most common size, its longer side at most 64.
+        image_size: height and width (or both in one number) that a folder's images are brought to: scaled to
+            cover it, then cut at the centre. By default the most common size, its longer side at most 64.
 
     Raises:
-        ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the sentence says
-            what came, what is needed and where.
+        ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
+            sentence says what came, what is needed and where.
         DownloadError: a set known by name is not there and could not be downloaded.
     """
     _check_option("split_seed", split_seed, lowest=0)
@@ -114,16 +114,16 @@ def _reader(source: str) -> Callable[[Request], Source]:
         close = difflib.get_close_matches(source.lower().replace("_", "-"), NAMED, n=1, cutoff=0.5)
         meant = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"there is no data set called {source!r}, nor a file or folder {path.absolute()}.{meant} "
-            f"Names: {', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet."
+            f"there is no data set called {source!r}, nor a file or folder {path.absolute()}.{meant} Names: "
+            f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet."
         )
     if path.is_dir():
         return encoded.read if encoded.shards(path) else folder.read
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise ValueError(
-            f"{path}: {suffix} files are pickles, which can run any code when they are read, so they are refused; "
-            "save the arrays with numpy.savez(..., train_x=, train_y=, test_x=, test_y=)"
+            f"{path}: {suffix} files are pickles, which can run any code when they are read, so they are "
+            "refused; save the arrays with numpy.savez(..., train_x=, train_y=, test_x=, test_y=)"
         )
     if suffix not in FILES:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""From a source to a data set: cut the roles it lacks, read the inputs, measure train, take the fingerprint."""
+"""From a source to a data set: cut the roles it lacks, read the inputs, measure train, fingerprint all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from levelhead.data.checks import CHUNK, check_finite
+from levelhead.data.checks import chunks
 from levelhead.data.records import ROLES, Dataset, Kind, Split
 from levelhead.data.source import Source
 from levelhead.data.splits import default_cut, split_roles
@@ -34,9 +34,8 @@ def assemble(
         split_seed: decides which.
 
     Raises:
-        ValueError: a class is missing or too small, a size does not fit or has no effect, inputs are not finite.
+        ValueError: a class is missing or too small, a size does not fit or has no effect.
     """
-    train = source.parts["train"]
     _check_every_class_is_in_train(source)
     asked = {"train": train_size, "cal": cal_size, "test": test_size}
     for role in ("cal", "test"):
@@ -46,21 +45,14 @@ def assemble(
                 f"({len(source.parts[role].labels):,} examples); leave it out"
             )
     cut = _cut_sizes(source, asked)
-    used = train_size if train_size is not None else source.train_size
-    positions = split_roles(train.labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
-    splits: dict[str, Split] = {}
-    first_id = 0
-    for part_role in ROLES:
-        if part_role not in source.parts:
-            continue
-        part = source.parts[part_role]
-        taken = positions if part_role == "train" else {part_role: np.arange(len(part.labels))}
-        for role, where in taken.items():
-            inputs = np.ascontiguousarray(part.read(where))
-            check_finite(f"{source.name}, {role}", inputs)
-            splits[role] = Split(inputs, part.labels[where], where + first_id)
-        first_id += len(part.labels)
-    splits = {role: splits[role] for role in ROLES if role in splits}
+    positions = split_roles(
+        source.parts["train"].labels,
+        classes=source.classes,
+        cut=cut,
+        train_size=source.train_size if train_size is None else train_size,
+        seed=split_seed,
+    )
+    splits = _read_splits(source, positions)
     mean, std = mean_and_std(splits["train"].inputs, source.kind)
     info: dict[str, Any] = {
         "split_seed": split_seed,
@@ -89,19 +81,18 @@ def assemble(
 def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors).
 
-    Two passes in float64, chunk by chunk. Where there is no spread (less than 1e-6 of the values' size) the deviation
-    is given as 1, so that dividing by it leaves a constant a constant.
+    Two passes in float64, chunk by chunk. Where there is no spread (less than 1e-6 of the values' size) the
+    deviation is given as 1, so that dividing by it leaves a constant a constant.
 
     Returns:
         Two float32 arrays, `(C,)` or `(D,)`.
     """
     axes = (0, 2, 3) if kind == "image" else (0,)
     unit = 255.0 if inputs.dtype == np.uint8 else 1.0
-    chunks = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
     number = inputs.size // inputs.shape[1]
-    mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks) / number
+    mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks(inputs)) / number
     around = mean.reshape(-1, 1, 1) if kind == "image" else mean
-    square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks) / number
+    square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks(inputs)) / number
     std = np.sqrt(square) / unit
     mean = mean / unit
     flat = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
@@ -114,8 +105,22 @@ def fingerprint(splits: dict[str, Split], classes: tuple[str, ...]) -> str:
     for role in sorted(splits):
         for array in (splits[role].inputs, splits[role].labels):
             digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
-            digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _read_splits(source: Source, positions: dict[str, np.ndarray]) -> dict[str, Split]:
+    """Each role's examples: those of the train part as `positions` says, other parts whole."""
+    splits: dict[str, Split] = {}
+    first_id = 0
+    for part_role in (role for role in ROLES if role in source.parts):
+        part = source.parts[part_role]
+        taken = positions if part_role == "train" else {part_role: np.arange(len(part.labels))}
+        for role, where in taken.items():
+            inputs = np.ascontiguousarray(part.read(where))
+            splits[role] = Split(inputs, part.labels[where], where + first_id)
+        first_id += len(part.labels)
+    return {role: splits[role] for role in ROLES if role in splits}
 
 
 def _check_every_class_is_in_train(source: Source) -> None:
@@ -138,9 +143,21 @@ def _cut_sizes(source: Source, asked: dict[str, int | None]) -> dict[str, int]:
     if "cal" not in source.parts:
         cut["cal"] = asked["cal"] or source.cal_size or default
     if "test" not in source.parts:
-        rest = number - cut.get("cal", 0) - max(source.train_size or 0, asked["train"] or 0)
-        cut["test"] = asked["test"] or (max(rest, 1) if source.train_size else default)
+        cut["test"] = asked["test"] or default
+        if source.train_size and asked["test"] is None:
+            cut["test"] = _rest(source, number, cut["cal"], max(source.train_size, asked["train"] or 0))
     return cut
+
+
+def _rest(source: Source, number: int, cal: int, train: int) -> int:
+    rest = number - cal - train
+    if rest < len(source.classes):
+        raise ValueError(
+            f"{source.name} has {number:,} examples: {train:,} for train and {cal:,} for cal leave "
+            f"{max(rest, 0):,} for test, which needs {len(source.classes)} or more; make train_size or "
+            "cal_size smaller"
+        )
+    return rest
 
 
 def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
@@ -149,8 +166,9 @@ def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
     largest, smallest = int(np.argmax(counts)), int(np.argmin(counts))
     if counts[largest] > IMBALANCE * counts[smallest]:
         notes.append(
-            f"train is imbalanced: class {source.classes[largest]} has {counts[largest] / counts[smallest]:.1f} times the "
-            f"examples of class {source.classes[smallest]} ({counts[largest]:,} against {counts[smallest]:,})"
+            f"train is imbalanced: class {source.classes[largest]} has "
+            f"{counts[largest] / counts[smallest]:.1f} times the examples of class "
+            f"{source.classes[smallest]} ({counts[largest]:,} against {counts[smallest]:,})"
         )
     for role, split in splits.items():
         counts = np.bincount(split.labels, minlength=len(source.classes))
@@ -158,8 +176,8 @@ def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
             index = int(np.argmin(counts))
             few = int((counts < FEW).sum())
             notes.append(
-                f"{role} has fewer than {FEW} examples of {few} of {len(counts)} classes (class {source.classes[index]}: "
-                f"{counts[index]}): what is measured there is uncertain"
+                f"{role} has fewer than {FEW} examples of {few} of {len(counts)} classes (class "
+                f"{source.classes[index]}: {counts[index]}): what is measured there is uncertain"
             )
     if source.kind == "vector":
         inputs = splits["train"].inputs

@@ -1,4 +1,4 @@
-"""The examples of a split on a device, and batches of them: gathered, cropped, flipped and normalised in batch.
+"""The examples of a split on a device, and batches of them: gathered, cropped, flipped, normalised at once.
 
 B batch, C channels, D features, H, W, N examples.
 """
@@ -17,8 +17,8 @@ class Batches:
     """A split whose inputs and labels lie on a device, images as stored (uint8 stays uint8).
 
     Attributes:
-        inputs: `(N, C, H, W)` uint8 or float32, or `(N, D)` float32; shared with the split where the device allows,
-            never written to.
+        inputs: `(N, C, H, W)` uint8 or float32, or `(N, D)` float32; shared with the split where the device
+            allows, never written to.
         labels: int64 `(N,)`.
     """
 
@@ -62,8 +62,8 @@ class Batches:
             mean: `(C,)` in [0, 1] units for images, `(D,)` for vectors.
             std: like `mean`.
             augment: what is done to training images; vectors are left alone.
-            generator: a CPU generator; needed to train on images, from which three numbers an example are drawn
-                whatever `augment` says. Not touched otherwise.
+            generator: a CPU generator; needed to train on images, from which three numbers an example are
+                drawn whatever `augment` says. Not touched otherwise.
             train: whether to augment.
 
         Returns:
@@ -91,7 +91,8 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
     Args:
         images: `(B, C, H, W)`.
         padding: pixels added on each side, at least 1.
-        row: float `(B,)` in [0, 1): where the window starts, from the top to the bottom of the play of `2 padding`.
+        row: float `(B,)` in [0, 1): where the window starts, from the top to the bottom of the play of `2
+            padding`.
         column: likewise from left to right.
 
     Returns:

@@ -1,6 +1,7 @@
 """`cifar10`: the original's Python batches (packed in their .tar.gz or not), or a parquet of encoded images.
 
-The batches are pickles. They are read by an unpickler that knows arrays and nothing else, so a file cannot run code.
+The batches are pickles. They are read by an unpickler that knows arrays and nothing else, so a file cannot
+run code.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ Opener = Callable[[str], bytes]
 def cifar10(request: Request) -> Source:
     """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 uint8 images `(N, 3, 32, 32)`; crop 4 and flip.
 
-    An exact copy is preferred to a lossy one, which is called "CIFAR-10 (JPEG copy)" in `origin` and in a note.
+    An exact copy is preferred to a lossy one, which is called "CIFAR-10 (JPEG copy)" in `origin` and in a
+    note.
     """
     root = data_root(request.data_dir)
     source = _find(candidates(root, FOLDERS))
@@ -67,10 +69,8 @@ def _from_batches(folder: Path) -> Source:
 def _from_archive(path: Path) -> Source:
     try:
         with tarfile.open(path) as archive:
-            contents = {}
-            for member in archive:
-                if member.isfile():
-                    contents[Path(member.name).name] = archive.extractfile(member).read()  # type: ignore[union-attr]
+            files = ((member.name, archive.extractfile(member)) for member in archive)
+            contents = {Path(name).name: file.read() for name, file in files if file is not None}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}); copy or download it again") from error
     missing = [name for names in BATCHES.values() for name in names if name not in contents]

@@ -5,8 +5,8 @@ Every image ends as `form.channels` channels of `form.height x form.width`. On t
 - the rotation that a camera noted (EXIF) is carried out;
 - a palette is looked up, transparency is laid on white, CMYK and the like become RGB;
 - 16 bits become 8 by dividing by 257 (not by cutting off), floats in [0, 1] by multiplying by 255;
-- the image is scaled (bilinear, with antialiasing) until it covers the form, and what stands out is cut off on both sides:
-  nothing is distorted.
+- the image is scaled (bilinear, with antialiasing) until it covers the form, and what stands out is cut off
+  on both sides: nothing is distorted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ File = Path | bytes
 
 @dataclass(frozen=True)
 class Form:
-    """What all images of a data set are brought to: channels (1 grey, 3 colour), height and width in pixels."""
+    """What all images of a set are brought to: channels (1 grey, 3 colour), height and width in pixels."""
 
     channels: int
     height: int
@@ -38,7 +38,7 @@ class Form:
 
 
 def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None) -> Form:
-    """The form for these images: grey if all are, and the most common size, its longer side at most 64 pixels.
+    """The form for these images: grey if all are; the most common size, its longer side at most 64 pixels.
 
     Args:
         files: pairs of what to call a file in an error, and its path or content; only headers are read.
@@ -72,15 +72,14 @@ def decode(where: str, file: File, form: Form) -> np.ndarray:
 
     with _opened(where, file) as image:
         ImageOps.exif_transpose(image, in_place=True)
-        flat = _to_8_bits(image, where)
-        flat = flat.convert("L" if form.channels == 1 else "RGB")
+        flat = _to_8_bits(image).convert("L" if form.channels == 1 else "RGB")
         if flat.size != (form.width, form.height):
             flat = ImageOps.fit(flat, (form.width, form.height), method=Image.Resampling.BILINEAR)
         pixels = np.asarray(flat)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _to_8_bits(image: Any, where: str) -> Any:
+def _to_8_bits(image: Any) -> Any:
     """The image in mode L, RGB or another of 8 bits without transparency."""
     from PIL import Image
 
@@ -89,8 +88,8 @@ def _to_8_bits(image: Any, where: str) -> Any:
         highest, unit = (1.0, 255.0) if image.mode == "F" else (65535.0, 1 / 257)
         if not (values.min() >= 0 and values.max() <= highest):
             raise ValueError(
-                f"{where}: pixels of mode {image.mode} must lie from 0 to {highest:g}, got {values.min():g} to "
-                f"{values.max():g}; save the image with 8 or 16 bits"
+                f"pixels of mode {image.mode} must lie from 0 to {highest:g}, got {values.min():g} to "
+                f"{values.max():g}"
             )
         return Image.fromarray(np.rint(values * unit).astype(np.uint8))
     if image.has_transparency_data:
@@ -110,13 +109,5 @@ def _opened(where: str, file: File) -> Iterator[Any]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
                 yield image
-    except ValueError as error:
-        if str(error).startswith(where):
-            raise
-        raise _unreadable(where, error) from error
     except Exception as error:  # Pillow's decoders raise many kinds for broken files
-        raise _unreadable(where, error) from error
-
-
-def _unreadable(where: str, error: Exception) -> ValueError:
-    return ValueError(f"{where} cannot be read as an image ({error}); replace or remove it")
+        raise ValueError(f"{where} cannot be read as an image ({error}); replace or remove it") from error

@@ -1,7 +1,7 @@
 """`digits`: scikit-learn's 1,797 handwritten digits, 8x8 pixels of 17 grey levels; embedded, no file is read.
 
-With many of these easy images plain training is already calibrated, so 128 are used for training unless the user says
-otherwise, 500 are for `cal` and the rest is for `test`.
+With many of these easy images plain training is already calibrated, so 128 are used for training unless the
+user says otherwise, 500 are for `cal` and the rest is for `test`.
 """
 
 from __future__ import annotations

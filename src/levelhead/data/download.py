@@ -1,10 +1,9 @@
-"""torchvision's download of a named data set, all or nothing, with an error that says what to do without a network."""
+"""torchvision's download of a named set, all or nothing; the error says what to do without a network."""
 
 from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import socket
 import tarfile
 import tempfile
@@ -15,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TIMEOUT = 30.0  # seconds without a byte
+FAILURES = (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError, zlib.error)
 
 
 class DownloadError(OSError):
-    """A data set is not there and could not be downloaded; the message lists the files and where to put them."""
+    """A set is not there and could not be downloaded; says which files to put where."""
 
 
 def download(torchvision_name: str, root: Path, *, title: str, files: Sequence[str], folder: Path) -> None:
@@ -39,22 +39,16 @@ def download(torchvision_name: str, root: Path, *, title: str, files: Sequence[s
         with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as unfinished, _timeout(TIMEOUT):
             _fetch(torchvision_name, unfinished)
             _move_files(Path(unfinished), root)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        http.client.HTTPException,
-        tarfile.TarError,
-        zlib.error,
-    ) as error:
-        for path in made:  # innermost first; only what is still empty
-            _remove_if_empty(path)
+    except FAILURES as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DownloadError(
             f"{title} is not in {root} and could not be downloaded: {reason}\n"
             f"Put these files into {folder}: {', '.join(files)}\n"
             "or name the folder that holds the data set with --data-dir (data_dir=) or LEVELHEAD_DATA."
         ) from error
+    finally:
+        for path in made:  # innermost first
+            _remove_if_empty(path)
 
 
 def _fetch(torchvision_name: str, folder: str) -> None:
@@ -86,7 +80,7 @@ def _make_folder(root: Path, title: str) -> list[Path]:
 
 def _remove_if_empty(path: Path) -> None:
     if path.is_dir() and not any(path.iterdir()):
-        shutil.rmtree(path, ignore_errors=True)
+        path.rmdir()
 
 
 @contextmanager

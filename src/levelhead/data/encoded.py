@@ -1,7 +1,7 @@
-"""Parquet of encoded images, as Hugging Face stores them: a column of {bytes, path}, a column of labels, files a split.
+"""Parquet of encoded images, as Hugging Face stores them: a column of {bytes, path} and one of labels.
 
-Files are `train.parquet`, `test.parquet` (and `val`/`validation`, `cal`), or shards `train-00000-of-00003.parquet`, in the
-folder itself or in its `data/` or `plain_text/`.
+Files are `train.parquet`, `test.parquet` (and `val`/`validation`, `cal`), or shards
+`train-00000-of-00003.parquet`, in the folder itself or in its `data/` or `plain_text/`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 
 from levelhead.data.checks import check_class_indices, encode_labels
 from levelhead.data.decode import Form, decode, survey
+from levelhead.data.jpeg import decode_jpeg
 from levelhead.data.source import Part, Request, Source
+from levelhead.data.table import label_values
 
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "coarse_label")
@@ -25,7 +27,7 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 
 @dataclass(frozen=True, eq=False)
 class EncodedImages:
-    """The rows of one split: where they are from, the images' bytes (a pyarrow array), labels, and class names if stored."""
+    """The rows of one split: the images' bytes (a pyarrow array), labels, and class names if stored."""
 
     where: str
     images: Any
@@ -50,7 +52,9 @@ class EncodedImages:
         """These rows as uint8 `(n, C, H, W)`."""
         images = np.empty((len(rows), form.channels, form.height, form.width), dtype=np.uint8)
         for place, row in enumerate(rows):
-            images[place] = decode(*self.file(row), form)
+            where, content = self.file(row)
+            quick = decode_jpeg(content, images.shape[1:])
+            images[place] = decode(where, content, form) if quick is None else quick
         return images
 
     def part(self, labels: np.ndarray, form: Form) -> Part:
@@ -89,29 +93,29 @@ def read_split(paths: Sequence[Path], label: str | None = None) -> EncodedImages
         table = pa.concat_tables(tables)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{where} cannot be read as parquet ({error}); copy or download it again") from error
-    images, labels = table[image_column].combine_chunks(), table[label_column]
+    images = table[image_column].combine_chunks()
     if not pa.types.is_struct(images.type) or images.type.get_field_index("bytes") < 0:
         raise ValueError(
             f"{where}: column {image_column!r} must hold {{bytes, path}} of encoded images, got {images.type}"
         )
-    if table.num_rows == 0 or labels.null_count:
-        raise ValueError(
-            f"{where}: {table.num_rows:,} rows, {labels.null_count:,} of them without a label; every row needs one"
-        )
-    return EncodedImages(where, images.field("bytes"), labels.to_numpy(), _class_names(schema, label_column))
+    if table.num_rows == 0:
+        raise ValueError(f"{where} is empty; every split needs at least one example of each class")
+    labels = label_values(f"{where}, column {label_column!r}", table[label_column])
+    return EncodedImages(where, images.field("bytes"), labels, _class_names(schema, label_column))
 
 
 def read(request: Request) -> Source:
-    """A user's folder of such files: images brought to one form, classes from the labels or the stored names."""
+    """A user's folder of such files: images of one form, classes as stored or from the labels."""
     folder = Path(request.source).expanduser()
     splits = {role: read_split(paths, request.label) for role, paths in shards(folder).items()}
     files = (split.file(row) for split in splits.values() for row in range(len(split.labels)))
     form = survey(files, request.image_size)
     stored = splits["train"].names
+    notes: tuple[str, ...] = ()
     if stored:
         for split in splits.values():
             check_class_indices(split.where, split.labels, stored)
-        classes, labels, notes = stored, {role: split.labels for role, split in splits.items()}, ()
+        classes, labels = stored, {role: split.labels for role, split in splits.items()}
     else:
         classes, by_place, notes = encode_labels({split.where: split.labels for split in splits.values()})
         labels = {role: by_place[split.where] for role, split in splits.items()}

@@ -1,7 +1,7 @@
-"""A user's folder of images: `train/ [val/] [cal/] test/` of class folders, or one tree of class folders that is split.
+"""A user's folder of images: `train/ [val/] [cal/] test/` of class folders, or one tree that is split.
 
-A class is a folder; its images may lie in folders of their own inside. Classes and images are taken in the order of their
-names. Files that by their ending are no images are left out with a note; hidden ones silently.
+A class is a folder; its images may lie in folders of their own inside. Classes and images are taken in the
+order of their names. Files that by their ending are no images are left out with a note; hidden ones silently.
 """
 
 from __future__ import annotations
@@ -19,20 +19,8 @@ from levelhead.data.source import Part, Request, Source
 
 ENDINGS = frozenset(
     (
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".bmp",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp"),
+        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     )
 )
 
@@ -66,7 +54,8 @@ def read(request: Request) -> Source:
     _check_same_classes(trees)
     if len(classes) < 2:
         raise ValueError(
-            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
+            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at "
+            "least two"
         )
     files = [path for tree in trees.values() for path in tree.paths(classes)]
     form = survey(((str(path), path) for path in files), request.image_size)
@@ -100,14 +89,14 @@ def _trees(root: Path) -> dict[str, _Tree]:
         return {"train": _tree(root)}
     if "train" not in roles:
         raise ValueError(
-            f"{root} has {_with_slash(roles)} but no train/; add train/ with a folder for each class, or give one tree "
-            "of class folders alone"
+            f"{root} has {_with_slash(roles)} but no train/; add train/ with a folder for each class, or "
+            "give one tree of class folders alone"
         )
     unknown = [name for name in named if name not in ROLES]
     if unknown:
         raise ValueError(
-            f"{root} has {_with_slash(unknown)} beside {_with_slash(roles)}; beside train/ there may be only val/, cal/ and "
-            "test/: rename or move the others"
+            f"{root} has {_with_slash(unknown)} beside {_with_slash(roles)}; beside train/ there may be "
+            "only val/, cal/ and test/: rename or move the others"
         )
     return {role: _tree(root / role) for role in roles}
 
@@ -123,7 +112,8 @@ def _tree(folder: Path) -> _Tree:
         others += [path for path in files if path.suffix.lower() not in ENDINGS]
         if not images[class_folder.name]:
             raise ValueError(
-                f"{class_folder} holds no images (endings: {' '.join(sorted(ENDINGS))}); add some, or remove the folder"
+                f"{class_folder} holds no images (endings: {' '.join(sorted(ENDINGS))}); add some, or "
+                "remove the folder"
             )
     if not images:
         raise ValueError(
@@ -140,8 +130,8 @@ def _check_same_classes(trees: dict[str, _Tree]) -> None:
             parts = [f"{role}/ lacks {', '.join(missing)}"] if missing else []
             parts += [f"train/ lacks {', '.join(extra)}"] if extra else []
             raise ValueError(
-                f"{tree.folder}: classes differ from those of train/: {' and '.join(parts)}; every split needs the same "
-                "class folders"
+                f"{tree.folder}: classes differ from those of train/: {' and '.join(parts)}; every split "
+                "needs the same class folders"
             )
 
 

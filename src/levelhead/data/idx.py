@@ -1,6 +1,7 @@
 """`mnist` and `fashion-mnist`: the four IDX files of the originals, packed (.gz) or not.
 
-IDX: two zero bytes, a type byte (8 = uint8), the number of dimensions, each dimension as a big-endian uint32, then the values.
+IDX: two zero bytes, a type byte (8 = uint8), the number of dimensions, each dimension as a big-endian
+uint32, then the values.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ FOLDERS = {
 
 
 def mnist(request: Request) -> Source:
-    """MNIST (LeCun et al. 1998): 60,000 and 10,000 digits, uint8 `(N, 1, 28, 28)`; not augmented by default."""
+    """MNIST (LeCun et al. 1998): 60,000 and 10,000 digits, uint8 `(N, 1, 28, 28)`; not augmented."""
     return _named(request, "mnist", "MNIST", "MNIST", DIGITS, Augment())
 
 
 def fashion_mnist(request: Request) -> Source:
-    """Fashion-MNIST (Xiao et al. 2017): 60,000 and 10,000 garments, uint8 `(N, 1, 28, 28)`; crop 2 and flip."""
+    """Fashion-MNIST (Xiao et al. 2017): 60,000 and 10,000 garments, else as MNIST; crop 2 and flip."""
     return _named(
         request, "fashion-mnist", "Fashion-MNIST", "FashionMNIST", GARMENTS, Augment(crop=2, flip=True)
     )
@@ -55,7 +56,8 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
         ndim: the number of dimensions it must have: 3 for images, 1 for labels.
 
     Raises:
-        ValueError: not such a file, packed data damaged, or more or fewer values than the header says; with the path.
+        ValueError: not such a file, packed data damaged, or more or fewer values than the header says; with
+            the path.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -69,8 +71,8 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
     magic, wanted = struct.unpack(">I", content[:4])[0], 0x0800 + ndim
     if magic != wanted:
         raise ValueError(
-            f"{path} does not start like an IDX file of {ndim} dimensions: magic number {magic}, not {wanted}; "
-            "it is another file or damaged"
+            f"{path} does not start like an IDX file of {ndim} dimensions: magic number {magic}, not "
+            f"{wanted}; it is another file or damaged"
         )
     shape = struct.unpack(f">{ndim}I", content[4:start])
     if len(content) - start != math.prod(shape):
@@ -118,8 +120,8 @@ def _find(folders: Sequence[Path], title: str) -> Path | None:
         return None
     folder, missing = partial
     raise ValueError(
-        f"{title} in {folder} lacks {', '.join(missing)} (.gz or unpacked); add what is missing, or remove the "
-        "others to have all of it downloaded"
+        f"{title} in {folder} lacks {', '.join(missing)} (.gz or unpacked); add what is missing, or remove "
+        "the others to have all of it downloaded"
     )
 
 
@@ -145,5 +147,6 @@ def _size_note(title: str, parts: dict[str, Part]) -> tuple[str, ...]:
     if sizes == (60_000, 10_000):
         return ()
     return (
-        f"this copy of {title} has {sizes[0]:,} and {sizes[1]:,} images, not the 60,000 and 10,000 of the original",
+        f"this copy of {title} has {sizes[0]:,} and {sizes[1]:,} images, not the 60,000 and 10,000 of the "
+        "original",
     )

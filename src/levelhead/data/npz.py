@@ -1,6 +1,6 @@
 """A user's `.npz`: `train_x train_y test_x test_y [val_x val_y] [cal_x cal_y]`.
 
-Images: `(N, C, H, W)`, `(N, H, W, C)` or `(N, H, W)`, uint8 or float in [0, 1]. Vectors: `(N, D)`, any numbers.
+Images: `(N, C, H, W)`, `(N, H, W, C)` or `(N, H, W)`, uint8 or float in [0, 1]. Vectors: `(N, D)` numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def read(request: Request) -> Source:
     """Reads and checks all arrays; pickled ones are refused.
 
     Raises:
-        ValueError: damaged file, missing arrays, shapes, types, values or labels that cannot be used; with file and array.
+        ValueError: damaged file, missing arrays, shapes, types, values or labels that cannot be used; with
+            file and array.
     """
     path = Path(request.source).expanduser()
     arrays = _read_arrays(path)
@@ -68,8 +69,8 @@ def _roles(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
         what = [f"lacks {', '.join(missing)}"] if missing else []
         what += [f"has {', '.join(misspelt)}, which no split is called"] if misspelt else []
         raise ValueError(
-            f"{path} {' and '.join(what)}; it holds {', '.join(arrays) or 'nothing'}, and may hold train_x, train_y and the "
-            "same for test, val and cal"
+            f"{path} {' and '.join(what)}; it holds {', '.join(arrays) or 'nothing'}, and may hold train_x, "
+            "train_y and the same for test, val and cal"
         )
     return roles
 
@@ -86,7 +87,8 @@ def _layout(where: str, shape: tuple[int, ...]) -> tuple[Kind, int | None]:
                 if shape[axis] in channels:
                     return "image", axis
     raise ValueError(
-        f"{where}: shape {shape} is neither (N, C, H, W), (N, H, W, C) with 1 to 4 channels C, nor (N, H, W), nor (N, D)"
+        f"{where}: shape {shape} is neither (N, C, H, W), (N, H, W, C) with 1 to 4 channels C, nor (N, H, "
+        "W), nor (N, D)"
     )
 
 
@@ -94,7 +96,8 @@ def _check_like_train(path: Path, role: str, inputs: dict[str, np.ndarray]) -> N
     array, train = inputs[role], inputs["train"]
     if array.shape[1:] != train.shape[1:]:
         raise ValueError(
-            f"{path}: one example of {role}_x has shape {array.shape[1:]}, one of train_x {train.shape[1:]}; they must be equal"
+            f"{path}: one example of {role}_x has shape {array.shape[1:]}, one of train_x "
+            f"{train.shape[1:]}; they must be equal"
         )
     if (array.dtype == np.uint8) != (train.dtype == np.uint8):
         raise ValueError(

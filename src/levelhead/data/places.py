@@ -25,10 +25,13 @@ def candidates(root: Path, folders: Sequence[str], others: Sequence[str] = ()) -
     Args:
         root: what `data_root` gave.
         folders: folder names, likeliest first.
-        others: folder names of data sets whose files are called the same; a `root` with such a name is not searched.
+        others: folder names of data sets whose files are called the same; a `root` with such a name is not
+            searched.
     """
+    same_files = {_bare(Path(other).parts[0]) for other in others}
+    own_name = root.parent.name if root.name == "raw" else root.name
     found = [root / folder for folder in folders if (root / folder).is_dir()]
-    if root.is_dir() and _bare(root.name) not in {_bare(Path(other).parts[0]) for other in others}:
+    if root.is_dir() and _bare(own_name) not in same_files:
         found.append(root)
     return found
 

@@ -20,7 +20,8 @@ class Augment:
     """Random crop and flip of training images; the default is neither.
 
     Attributes:
-        crop: zero pixels added on every side before a window of the old size is cut out at random; 0 is no crop.
+        crop: zero pixels added on every side before a window of the old size is cut out at random; 0 is no
+            crop.
         flip: mirror left and right with probability 1/2.
     """
 
@@ -101,5 +102,5 @@ class Dataset:
         }
 
     def describe(self) -> list[tuple[str, int, list[int]]]:
-        """The rows of the table that is shown before training: role, examples in all, examples of each class."""
+        """The rows of the table shown before training: role, examples in all, examples of each class."""
         return [(role, sum(counts), counts) for role, counts in self.counts().items()]

@@ -1,9 +1,9 @@
-"""What every reader hands over: labelled parts whose inputs are read only once it is known which are wanted."""
+"""What every reader hands over: labelled parts whose inputs are read once it is known which are wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Source:
     classes: tuple[str, ...]
     parts: Mapping[str, Part]
     origin: str
-    augment: Augment = Augment()
+    augment: Augment = field(default_factory=Augment)
     notes: tuple[str, ...] = ()
     train_size: int | None = None
     cal_size: int | None = None

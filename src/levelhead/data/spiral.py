@@ -1,7 +1,8 @@
 """`spiral`: two interleaved Archimedean arms in the plane with noise, made from a fixed seed.
 
-Point: radius t, angle 2 pi TURNS t (+ pi for the second arm), t = sqrt(u) with u uniform in [0.02, 1], so that the points are as
-dense far out as near the centre; then Gaussian noise. The arms are `1 / (2 TURNS)` apart, so the noise makes them overlap a
+Point: radius t, angle 2 pi TURNS t (+ pi for the second arm), t = sqrt(u) with u uniform in [0.02, 1], so
+that the points are as dense far out as near the centre; then Gaussian noise. The arms are `1 / (2 TURNS)`
+apart, so the noise makes them overlap a
 little: no classifier is right everywhere, and one that says it is certain everywhere is wrong about that.
 """
 
@@ -18,7 +19,7 @@ SEED = 20
 
 
 def read(request: Request) -> Source:
-    """The points as float32 vectors `(N, 2)`, arms alternating; 500 for train, 500 for cal, 1,000 for test."""
+    """The points as float32 vectors `(N, 2)`, arms alternating; 500 train, 500 cal, the rest test."""
     points, labels = arms(POINTS_PER_ARM, seed=SEED)
     return Source(
         name="spiral",

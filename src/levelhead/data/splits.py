@@ -1,9 +1,9 @@
 """Cutting roles out of labels: stratified, seeded, and independent of each other's sizes.
 
-Each class is shuffled once. `test` takes from the front of the shuffled class, `cal` from its back, and `train` takes
-the examples next to `cal`'s. So `cal` and `test` stay the same whatever part of train is used, `test` does not move
-with the size of `cal` nor `cal` with that of `test` (unless a class is nearly used up), and a smaller cut is a part of
-a larger one, up to the rounding of the classes' shares.
+Each class is shuffled once. `test` takes from the front of the shuffled class, `cal` from its back, and
+`train` takes the examples next to `cal`'s. So `cal` and `test` stay the same whatever part of train is used,
+`test` does not move with the size of `cal` nor `cal` with that of `test` (unless a class is nearly used up),
+and a smaller cut is a part of a larger one, up to the rounding of the classes' shares.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def shares(counts: np.ndarray, size: int, room: np.ndarray) -> np.ndarray:
     Returns:
         int64 `(C,)` whose sum is `size`.
     """
-    assert len(counts) <= size <= room.sum() and room.min() >= 1
+    assert len(counts) <= size <= room.sum()
+    assert room.min() >= 1
     exact = size * counts / counts.sum()
     quota = np.clip(np.floor(exact).astype(np.int64), 1, room)
     while (missing := size - quota.sum()) != 0:
@@ -80,8 +81,8 @@ def split_roles(
     if sum(cut.values()) > len(labels) - len(classes):
         parts = " and ".join(f"{role} ({size:,})" for role, size in cut.items())
         raise ValueError(
-            f"{parts} leave no example of each of {len(classes)} classes for train: there are {len(labels):,} "
-            f"examples in all; make {' or '.join(f'{role}_size' for role in cut)} smaller"
+            f"{parts} leave no example of each of {len(classes)} classes for train: there are "
+            f"{len(labels):,} examples in all; make {' or '.join(f'{role}_size' for role in cut)} smaller"
         )
     taken = {role: np.zeros_like(counts) for role in ("test", "cal")}
     for position, role in enumerate(role for role in ("test", "cal") if role in cut):
@@ -118,8 +119,9 @@ def _need_examples_of_each_class(counts: np.ndarray, classes: Sequence[str], cut
     index = int(np.argmin(counts))
     roles = ", ".join(["train", *cut])
     raise ValueError(
-        f"class {classes[index]!r} has {_examples(int(counts[index]))}, too few to split: each class needs at least "
-        f"{needed}, one for each of {roles}; add examples, leave the class out, or bring your own {' and '.join(cut)}"
+        f"class {classes[index]!r} has {_examples(int(counts[index]))}, too few to split: each class needs "
+        f"at least {needed}, one for each of {roles}; add examples, leave the class out, or bring your own "
+        f"{' and '.join(cut)}"
     )
 
 

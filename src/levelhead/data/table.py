@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ def read(request: Request) -> Source:
     """Reads the table whole; the features become float32 `(N, D)` in the order of the columns.
 
     Raises:
-        ValueError: unreadable file, no or an unknown label column, a column that is not of numbers, missing or infinite values.
+        ValueError: unreadable file, no or an unknown label column, a column that is not of numbers, missing
+            or infinite values.
     """
     path = Path(request.source).expanduser()
     table = _read_table(path)
@@ -29,11 +31,12 @@ def read(request: Request) -> Source:
         raise ValueError(f"{path} has no column but the labels ({label}); add columns of numbers")
     inputs = np.stack([_numbers(path, name, table[name]) for name in features], axis=1)
     where = f"{path}, column {label!r}"
-    classes, labels, notes = encode_labels({where: _labels(where, table[label])})
+    classes, labels, notes = encode_labels({where: label_values(where, table[label])})
     counters = [name for column, name in enumerate(features) if _counts_rows(inputs[:, column])]
     if counters:
         notes += (
-            f"column {', '.join(map(repr, counters))} counts the rows and is used as a feature; remove it if it is an index",
+            f"column {', '.join(map(repr, counters))} counts the rows and is used as a feature; remove it "
+            "if it is an index",
         )
     return Source(
         name=path.name,
@@ -82,27 +85,32 @@ def _numbers(path: Path, name: str, column: Any) -> np.ndarray:
 
     kind = column.type
     types = pa.types
-    if not (
-        *(types.is_integer(kind), types.is_floating(kind), types.is_decimal(kind)),
-        *(types.is_boolean(kind), types.is_null(kind)),
-    ).count(True):
+    numeric = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
+    if not any(is_kind(kind) for is_kind in numeric):
         row = next((row for row, value in enumerate(column) if not _is_number(value.as_py())), 0)
+        held = reprlib.repr(column[row].as_py())
         raise ValueError(
-            f"{path}: column {name!r} is not of numbers ({kind}; row {row} holds {column[row].as_py()!r}); turn it into "
-            "numbers or remove it"
+            f"{path}: column {name!r} is not of numbers ({kind}; row {row} holds {held}); turn it into "
+            "numbers or remove it (images go into a folder with train.parquet and test.parquet)"
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is reported as that
         values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(
-            f"{path}: column {name!r} has {int(bad.sum()):,} missing, NaN or infinite values in {len(bad):,} rows, the first in "
-            f"row {int(np.argmax(bad))} (counted from 0); fill or remove them before training"
+            f"{path}: column {name!r} has {int(bad.sum()):,} missing, NaN or infinite values in "
+            f"{len(bad):,} rows, the first in row {int(np.argmax(bad))} (counted from 0); fill or remove "
+            "them before training"
         )
     return values
 
 
-def _labels(where: str, column: Any) -> np.ndarray:
+def label_values(where: str, column: Any) -> np.ndarray:
+    """A pyarrow column of labels as an array `(N,)` of its numbers or words.
+
+    Raises:
+        ValueError: a row without a label (missing, or an empty word); how many, and the first.
+    """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -111,8 +119,8 @@ def _labels(where: str, column: Any) -> np.ndarray:
     missing = np.array([value is None or value == "" for value in column.to_pylist()])
     if missing.any():
         raise ValueError(
-            f"{where}: {int(missing.sum()):,} rows have no label, the first is row {int(np.argmax(missing))} (counted from 0); "
-            "label or remove them"
+            f"{where}: {int(missing.sum()):,} rows have no label, the first is row "
+            f"{int(np.argmax(missing))} (counted from 0); label or remove them"
         )
     if words:
         return np.array(column.to_pylist(), dtype=np.str_)

@@ -1,4 +1,4 @@
-"""Measures of predictions: accuracy, calibration, selective prediction, detection; streaming and as plain functions."""
+"""Measures of predictions: accuracy, calibration, selective prediction, detection."""
 
 from levelhead.metrics._bins import Bins
 from levelhead.metrics.detection import auroc, fpr95
@@ -29,8 +29,8 @@ __all__ = [
     "accuracy",
     "ace",
     "adaptive_ece",
-    "auroc",
     "aurc",
+    "auroc",
     "brier",
     "classwise_ece",
     "debiased_ece",

@@ -1,4 +1,4 @@
-"""What a set of confidence bins says: the reliability diagram's numbers and every measure that is read from them."""
+"""What confidence bins say: the reliability diagram's numbers and every measure read from them."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """A reliability diagram's numbers: M bins (lo, hi] of the confidence; zero is in the first, one in the last.
+    """A reliability diagram's numbers: M bins (lo, hi] of the confidence; zero in the first, one in the last.
 
-    An empty bin has count 0 and NaN for both means: it is not a point at zero and is never to be drawn as one.
+    An empty bin has count 0 and NaN for both means: it is not a point at zero and is never to be drawn as
+    one.
     """
 
     edges: np.ndarray  # (M + 1,) float64
@@ -77,15 +78,18 @@ def ace(bins: Bins) -> float:
 def rmsce(bins: Bins) -> float:
     """Root of the mean over examples of their bin's (accuracy - confidence)^2."""
     n = bins.total
-    return float(np.sqrt(np.nansum((bins.accuracy - bins.confidence) ** 2 * bins.count) / n)) if n else math.nan
+    return (
+        float(np.sqrt(np.nansum((bins.accuracy - bins.confidence) ** 2 * bins.count) / n)) if n else math.nan
+    )
 
 
 def debiased_ece(bins: Bins) -> float:
     """ECE less its estimated bias: what chance alone adds to |accuracy - confidence| in bins of this size.
 
-    In a bin of n examples the gap is about normal around the true one with variance a (1 - a) / n, and the absolute
-    value of a noisy number is too large on average. The bias is the mean of that folded normal distribution around
-    the observed gap, less the gap (Kumar et al. 2019, for the absolute error, in closed form). Never below zero.
+    In a bin of n examples the gap is about normal around the true one with variance a (1 - a) / n, and the
+    absolute value of a noisy number is too large on average. The bias is the mean of that folded normal
+    distribution around the observed gap, less the gap (Kumar et al. 2019, for the absolute error, in closed
+    form). Never below zero.
     """
     n = bins.total
     if not n:

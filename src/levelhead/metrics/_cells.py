@@ -1,16 +1,17 @@
 """A fine histogram of the confidence, from which everything that needs an order of the examples is read.
 
-Adaptive ECE and AURC sort; a sort cannot be streamed, merged or kept in constant memory. So examples are counted in
-cells that are narrow everywhere: 1/4096 wide up to a confidence of 1 - 2^-6, and from there to 1 - 2^-126 in steps of
-2.2 per cent of one minus the confidence, because overconfident networks put most of their examples there. Examples of
-a cell are treated as tied. Errors measured against the exact functions are below 5e-4 (tests/metrics).
+Adaptive ECE and AURC sort; a sort cannot be streamed, merged or kept in constant memory. So examples are
+counted in cells that are narrow everywhere: 1/4096 wide up to a confidence of 1 - 2^-6, and from there to 1 -
+2^-126 in steps of 2.2 per cent of one minus the confidence, because overconfident networks put most of their
+examples there. Examples of a cell are treated as tied. Errors measured against the exact functions are below
+5e-4 (tests/metrics).
 """
 
 import torch
 from torch import Tensor
 
-from levelhead.metrics._chunks import Chunk
 from levelhead.metrics._pointwise import State, real, whole
+from levelhead.metrics.chunks import Chunk
 
 WIDTH = 4096  # cells of equal width on [0, 1], used up to 1 - 2^-TAIL
 TAIL = 6

@@ -1,16 +1,16 @@
 """Equal-width bins of every class's probability, for class-wise calibration error.
 
-State: C x M. With many classes nearly all probabilities lie in the first bin, so only those above its upper edge are
-binned (at most M - 1 a row); the first bin is the total less the rest. 50,000 x 1000 scores take a third of the time
-of binning everything.
+State: C x M. With many classes nearly all probabilities lie in the first bin, so only those above its upper
+edge are binned (at most M - 1 a row); the first bin is the total less the rest. 50,000 x 1000 scores take a
+third of the time of binning everything.
 """
 
 import torch
 from torch import Tensor
 
-from levelhead.metrics._chunks import Chunk
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
+from levelhead.metrics.chunks import Chunk
 
 
 def zeros(num_classes: int, n_bins: int) -> State:

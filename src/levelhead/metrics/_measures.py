@@ -1,4 +1,4 @@
-"""From sums to numbers: what each part of the accumulator's state says. The only place where the measures are read."""
+"""From sums to numbers: what each part of the accumulator's state says."""
 
 import math
 from collections.abc import Callable

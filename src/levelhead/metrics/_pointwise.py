@@ -1,13 +1,13 @@
 """Sums over rows that need no bins: accuracy, top-5 accuracy, negative log-likelihood, Brier score.
 
-Each part of the accumulator is a pair of functions: `zeros` makes its state, a dict of tensors that add up over
-chunks, files and machines; `add` puts one chunk into it. What the state says is read by `_measures.py`.
+Each part of the accumulator is a pair of functions: `zeros` makes its state, a dict of tensors that add up
+over chunks, files and machines; `add` puts one chunk into it. What the state says is read by `_measures.py`.
 """
 
 import torch
 from torch import Tensor
 
-from levelhead.metrics._chunks import Chunk
+from levelhead.metrics.chunks import Chunk
 
 State = dict[str, Tensor]
 

@@ -1,10 +1,11 @@
 """Measures over examples in order of confidence: pure functions of groups of tied examples.
 
-Shapes: G groups, each with a count, a number right or wrong, and a confidence. The exact functions hand in one group a
-distinct confidence (or one an example), the accumulator one a cell: the same formulas serve both.
+Shapes: G groups, each with a count, a number right or wrong, and a confidence. The exact functions hand in
+one group a distinct confidence (or one an example), the accumulator one a cell: the same formulas serve both.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,8 +13,8 @@ import numpy as np
 def aurc(count: np.ndarray, wrong: np.ndarray) -> float:
     """Area under the risk-coverage curve: the mean error rate of the k most confident examples over k = 1..N.
 
-    `count`, `wrong` (G,): groups by falling confidence. Within a group the order is unknowable, so its mean over all
-    orders is taken: N examples tied at one confidence give their error rate. NaN for no example.
+    `count`, `wrong` (G,): groups by falling confidence. Within a group the order is unknowable, so its mean
+    over all orders is taken: N examples tied at one confidence give their error rate. NaN for no example.
     """
     total = int(count.sum())
     if total == 0:
@@ -55,10 +56,11 @@ def equal_mass_ece(
 ) -> float:
     """Calibration error over bins that hold equally many examples.
 
-    `confidence` (G,) rising, `total` (G,) its sum over the group, `correct` (G,), `count` (G,) or None for one each.
-    Edges are the sorted confidences, linearly interpolated at positions 0, N/M, 2N/M, ... (beyond the last: the last),
-    and bins are (lo, hi], so tied examples stay together. The lowest confidence belongs to the first bin; with
-    `reference=True` it is left out, as the code that the papers used does. NaN for no example.
+    `confidence` (G,) rising, `total` (G,) its sum over the group, `correct` (G,), `count` (G,) or None for
+    one each. Edges are the sorted confidences, linearly interpolated at positions 0, N/M, 2N/M, ... (beyond
+    the last: the last), and bins are (lo, hi], so tied examples stay together. The lowest confidence belongs
+    to the first bin; with `reference=True` it is left out, as the code that the papers used does. NaN for no
+    example.
     """
     ends = np.arange(1, len(confidence) + 1) if count is None else np.cumsum(count)
     n = int(ends[-1]) if len(ends) else 0
@@ -72,9 +74,5 @@ def equal_mass_ece(
     bounds = np.searchsorted(confidence, edges, side="right")
     if not reference:
         bounds[0] = 0
-    gaps = [
-        abs(float(total[a:b].sum()) - int(correct[a:b].sum()))
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-        if b > a
-    ]
+    gaps = [abs(float(total[a:b].sum()) - int(correct[a:b].sum())) for a, b in pairwise(bounds) if b > a]
     return sum(gaps) / n

@@ -1,14 +1,14 @@
-"""Every example's confidence and whether it was right, in one sortable integer each: the exact way to the same measures.
+"""Every example's confidence and whether it was right, in one sortable integer each.
 
-The bits of a positive float, read as an integer, sort like the float. One minus the confidence is shifted left by
-one and the wrong/right bit put below, so one sort of plain integers orders examples, keeps ties together and carries
-the outcome along: a quarter of the time and memory of a sort with indices.
+The bits of a positive float, read as an integer, sort like the float. One minus the confidence is shifted
+left by one and the wrong/right bit put below, so one sort of plain integers orders examples, keeps ties
+together and carries the outcome along: a quarter of the time and memory of a sort with indices.
 """
 
 import numpy as np
 import torch
 
-from levelhead.metrics._chunks import Chunk
+from levelhead.metrics.chunks import Chunk
 
 
 class Samples:
@@ -29,7 +29,7 @@ class Samples:
         self.keys.extend(other.keys)
 
     def ranked(self) -> tuple[np.ndarray, np.ndarray]:
-        """One minus the confidence (rising) and whether each prediction was wrong; ties hold the right ones first."""
+        """One minus the confidence (rising), and whether each prediction was wrong; right first in a tie."""
         if not self.keys:
             return np.zeros(0), np.zeros(0, dtype=bool)
         if len({k.dtype for k in self.keys}) > 1:

@@ -1,14 +1,14 @@
-"""Equal-width bins of the confidence (the probability of the predicted class): counts, sums and right predictions.
+"""Equal-width bins of the confidence (the probability of the predicted class).
 
-The state of one model is four vectors over M bins, and ECE, OE, MCE, the gap and the reliability diagram are all
-read from it, so they cannot disagree.
+The state of one model is four vectors over M bins, and ECE, OE, MCE, the gap and the reliability diagram are
+all read from it, so they cannot disagree.
 """
 
 import torch
 
-from levelhead.metrics._chunks import Chunk
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
+from levelhead.metrics.chunks import Chunk
 
 
 def zeros(num_classes: int, n_bins: int) -> State:

@@ -1,13 +1,13 @@
 """Telling in-distribution from out-of-distribution examples by a score: AUROC and FPR95.
 
-Direction, everywhere in this file: the in-distribution examples are the positive ones and a higher score means more in.
-Other tools take the opposite side; for the same scores FPR95 then is another number.
+Direction, everywhere in this file: the in-distribution examples are the positive ones and a higher score
+means more in. Other tools take the opposite side; for the same scores FPR95 then is another number.
 """
 
 import numpy as np
 import torch
 
-from levelhead.metrics._given import Array, as_tensor
+from levelhead.metrics.given import Array, as_tensor
 
 
 def _scores(values: Array, name: str) -> np.ndarray:
@@ -19,15 +19,17 @@ def _scores(values: Array, name: str) -> np.ndarray:
     scores = tensor.cpu().numpy()
     bad = np.isnan(scores)
     if bad.any():
-        raise ValueError(f"{name} holds {int(bad.sum())} NaN of {bad.size}, the first at index {int(bad.argmax())}")
+        raise ValueError(
+            f"{name} holds {int(bad.sum())} NaN of {bad.size}, the first at index {int(bad.argmax())}"
+        )
     return scores
 
 
 def auroc(in_scores: Array, out_scores: Array) -> float:
-    """Probability that an in-distribution example scores above an out-of-distribution one; ties count one half.
+    """Probability that an in-distribution example scores above an out-of-distribution one; ties count half.
 
-    In [0, 1]; one half is chance. `in_scores` (N,), `out_scores` (M,), higher = more in. Raises ValueError for an
-    empty side or NaN.
+    In [0, 1]; one half is chance. `in_scores` (N,), `out_scores` (M,), higher = more in. Raises ValueError
+    for an empty side or NaN.
 
     >>> import numpy as np
     >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
@@ -41,10 +43,10 @@ def auroc(in_scores: Array, out_scores: Array) -> float:
 
 
 def fpr95(in_scores: Array, out_scores: Array) -> float:
-    """Share of out-of-distribution examples accepted by the threshold that accepts 95 % of the in-distribution ones.
+    """Share of out-of-distribution examples that the threshold accepting 95 % of the others lets in.
 
-    In [0, 1], lower is better. The threshold is the highest score that at least 95 % of `in_scores` reach; an example
-    is accepted when it reaches it. Raises ValueError for an empty side or NaN.
+    In [0, 1], lower is better. The threshold is the highest score that at least 95 % of `in_scores` reach; an
+    example is accepted when it reaches it. Raises ValueError for an empty side or NaN.
     """
     inside, outside = _scores(in_scores, "in_scores"), _scores(out_scores, "out_scores")
     accepted = -(-95 * inside.size // 100)  # the ceiling, in whole numbers

@@ -1,20 +1,21 @@
 """The measures as plain functions of `logits=` or `probs=` (never guessed) and `labels=`.
 
-All take (N, C) scores and (N,) integer labels as NumPy arrays or tensors, of any floating type and on any device, and
-return a Python float. All raise ValueError for empty input, wrong shapes, labels outside [0, C), NaN, plus infinity, a
-row of only minus infinity, and probabilities that are negative or do not sum to one within 1e-3 (1e-2 in bfloat16).
-Bins are (lo, hi]; confidence zero is in the first bin and one in the last. Units are fractions; NLL is in nats.
+All take (N, C) scores and (N,) integer labels as NumPy arrays or tensors, of any floating type and on any
+device, and return a Python float. All raise ValueError for empty input, wrong shapes, labels outside [0, C),
+NaN, plus infinity, a row of only minus infinity, and probabilities that are negative or do not sum to one
+within 1e-3 (1e-2 in bfloat16). Bins are (lo, hi]; confidence zero is in the first bin and one in the last.
+Units are fractions; NLL is in nats.
 """
 
 import numpy as np
 
 from levelhead.metrics._bins import Bins
-from levelhead.metrics._chunks import chunks
 from levelhead.metrics._edges import check_n_bins
-from levelhead.metrics._given import Array, Given, check
 from levelhead.metrics._ranked import aurc as _aurc
 from levelhead.metrics._ranked import equal_mass_ece
 from levelhead.metrics._samples import Samples
+from levelhead.metrics.chunks import chunks
+from levelhead.metrics.given import Array, Given, check
 from levelhead.metrics.streaming import Calibration
 
 
@@ -25,7 +26,9 @@ def _checked(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     return given
 
 
-def _accumulate(part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> Calibration:
+def _accumulate(
+    part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15
+) -> Calibration:
     given = _checked(logits, probs, labels)
     accumulator = Calibration(given.scores.shape[1], n_bins, parts=[part])
     accumulator._add(given)
@@ -45,7 +48,7 @@ def accuracy(*, logits: Array | None = None, probs: Array | None = None, labels:
 
 
 def top5(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
-    """Share of examples whose label is among the five highest scores, in [0, 1]; one for five classes or fewer.
+    """Share of examples whose label is among the five highest scores, in [0, 1]; one for C <= 5.
 
     Classes that tie rank by index, so it agrees with `accuracy` on who is first.
     """
@@ -61,7 +64,7 @@ def nll(*, logits: Array | None = None, probs: Array | None = None, labels: Arra
 
 
 def brier(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
-    """Mean over examples of the squared distance between probabilities and one-hot label, summed over classes.
+    """Mean squared distance between probabilities and one-hot label, summed over classes.
 
     In [0, 2], lower is better. (The binary score of some libraries counts one class only and is half of it.)
     """
@@ -69,21 +72,21 @@ def brier(*, logits: Array | None = None, probs: Array | None = None, labels: Ar
 
 
 def gap(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
-    """Mean confidence minus accuracy, in [-1, 1]: above zero the model is overconfident. Free of bins and of bias."""
+    """Mean confidence minus accuracy, in [-1, 1]: above zero is overconfident. Free of bins and of bias."""
     return _accumulate("top_label", logits, probs, labels).compute()["gap"]
 
 
 def ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
-    """Expected calibration error: |accuracy - mean confidence| of each bin, averaged by its share of the examples.
+    """Expected calibration error: |accuracy - mean confidence| of bins, averaged by share of examples.
 
-    In [0, 1], lower is better. Biased upwards: a perfectly calibrated model of 500 examples shows about 0.04; see
-    `debiased_ece`.
+    In [0, 1], lower is better. Biased upwards: a perfectly calibrated model of 500 examples shows about 0.04;
+    see `debiased_ece`.
     """
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ece"]
 
 
 def oe(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
-    """Overconfidence error: as ECE, but only bins where confidence exceeds accuracy, weighted by their confidence.
+    """Overconfidence error: ECE over bins where confidence exceeds accuracy, times their confidence.
 
     In [0, 1], lower is better, and never above ECE with the same bins (Thulasidasan et al. 2019).
     """
@@ -91,24 +94,26 @@ def oe(*, logits: Array | None = None, probs: Array | None = None, labels: Array
 
 
 def mce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
-    """Maximum calibration error: the largest |accuracy - mean confidence| of a bin that holds any example, in [0, 1]."""
+    """Maximum calibration error: the largest |accuracy - mean confidence| of a non-empty bin, in [0, 1]."""
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["mce"]
 
 
 def ace(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
-    """Average calibration error: the plain mean of |accuracy - mean confidence| over bins that hold any, in [0, 1]."""
+    """Average calibration error: the plain mean of |accuracy - mean confidence| over non-empty bins."""
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ace"]
 
 
-def rmsce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
-    """Root-mean-square calibration error: as ECE with squares, then the root. In [0, 1] and never below ECE."""
+def rmsce(
+    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
+) -> float:
+    """Root-mean-square calibration error: ECE with squares, then the root. In [0, 1], never below ECE."""
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["rmsce"]
 
 
 def debiased_ece(
     *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
 ) -> float:
-    """ECE less the amount that chance alone adds to it in bins of this size (Kumar et al. 2019). In [0, ECE]."""
+    """ECE less what chance alone adds to it in bins of this size (Kumar et al. 2019). In [0, ECE]."""
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["debiased_ece"]
 
 
@@ -125,7 +130,7 @@ def classwise_ece(
 def reliability(
     *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
 ) -> Bins:
-    """The numbers of a reliability diagram: count, mean confidence and accuracy of each bin, NaN where empty."""
+    """The numbers of a reliability diagram: count, mean confidence and accuracy of each bin."""
     return _accumulate("top_label", logits, probs, labels, n_bins).bins()
 
 
@@ -146,8 +151,8 @@ def adaptive_ece(
 ) -> float:
     """Calibration error over bins that hold equally many examples, in [0, 1].
 
-    Edges are interpolated between the sorted confidences and bins are (lo, hi], so tied examples stay together.
-    `reference=True` drops the lowest confidence, as the code used for published values does.
+    Edges are interpolated between the sorted confidences and bins are (lo, hi], so tied examples stay
+    together. `reference=True` drops the lowest confidence, as the code used for published values does.
     """
     check_n_bins(n_bins)
     rest, wrong = _samples(logits, probs, labels).ranked()
@@ -158,8 +163,9 @@ def adaptive_ece(
 def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
     """Area under the risk-coverage curve: the error rate of the k most confident examples, averaged over k.
 
-    In [0, 1], lower is better. From logits, examples are ranked by the log-odds of the prediction, which still tells
-    them apart where the confidence rounds to one. Tied examples count as their average over all orders.
+    In [0, 1], lower is better. From logits, examples are ranked by the log-odds of the prediction, which
+    still tells them apart where the confidence rounds to one. Tied examples count as their average over all
+    orders.
     """
     rest, wrong = _samples(logits, probs, labels).ranked()
     ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True)) + 1

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the range that covers the truth at the stated level, and the number of values behind it."""
+    """An estimate, the range that covers the truth at the stated level, and how many values are behind it."""
 
     mean: float
     lo: float
@@ -20,7 +20,8 @@ class Interval:
 def student_t(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
     """Mean of independent `values` and its Student-t interval at `level`.
 
-    One value has a mean and no interval: lo and hi are NaN. Raises ValueError for none, or for a level outside (0, 1).
+    One value has a mean and no interval: lo and hi are NaN. Raises ValueError for none, or for a level
+    outside (0, 1).
 
     >>> interval = student_t([1.0, 2.0, 3.0])
     >>> round(interval.mean, 3), round(interval.lo, 3), round(interval.hi, 3), interval.n
@@ -43,7 +44,7 @@ def student_t(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Inte
 def paired(
     values: Sequence[float] | np.ndarray, baseline_values: Sequence[float] | np.ndarray, level: float = 0.95
 ) -> Interval:
-    """Interval of the mean difference `values` - `baseline_values`, matched by position (the same seed in both).
+    """Interval of the mean difference `values` - `baseline_values`, matched by position (the same seed).
 
     Raises ValueError when the lengths differ: unmatched runs have no difference.
     """

@@ -1,7 +1,7 @@
 """All measures in one pass and constant memory: feed batches in any split, merge, read.
 
-Counts are int64 and sums float64, so 1e9 examples are as exact as ten. The plain functions of this room are this
-accumulator, run once.
+Counts are int64 and sums float64, so 1e9 examples are as exact as ten. The plain functions of this room are
+this accumulator, run once.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from levelhead.metrics import _cells, _class_bins, _pointwise, _top_label
 from levelhead.metrics._bins import Bins
-from levelhead.metrics._chunks import Chunk, chunks
 from levelhead.metrics._edges import check_n_bins
-from levelhead.metrics._given import Array, Given, check
 from levelhead.metrics._measures import READERS, bins_of, class_ece
 from levelhead.metrics._pointwise import State
+from levelhead.metrics.chunks import Chunk, chunks
+from levelhead.metrics.given import Array, Given, check
 
 _Part = tuple[Callable[[int, int], State], Callable[[State, Chunk], None]]
 
@@ -34,10 +34,11 @@ _PARTS: Mapping[str, _Part] = {
 class Calibration:
     """Streaming accumulator of every measure of one model on one set of examples.
 
-    `num_classes`: columns of the scores. `n_bins`: bins of ECE and its relatives, fixed here. `parts` restricts what is
-    computed; the default is everything. The size does not depend on the number of examples: about 200 KB and 24 bytes
-    a class and bin. Accuracy, NLL, Brier, gap, ECE, OE, MCE, class-wise ECE and what is read from the same bins equal
-    the plain functions; adaptive ECE and AURC come from fine cells (`_cells.py`), within 5e-4 of them.
+    `num_classes`: columns of the scores. `n_bins`: bins of ECE and its relatives, fixed here. `parts`
+    restricts what is computed; the default is everything. The size does not depend on the number of examples:
+    about 200 KB and 24 bytes a class and bin. Accuracy, NLL, Brier, gap, ECE, OE, MCE, class-wise ECE and
+    what is read from the same bins equal the plain functions; adaptive ECE and AURC come from fine cells
+    (`_cells.py`), within 5e-4 of them.
 
     >>> import numpy as np
     >>> acc = Calibration(num_classes=2)
@@ -66,9 +67,10 @@ class Calibration:
     ) -> None:
         """Add a batch: `logits` or `probs` (N, C) with C = num_classes, and `labels` (N,) integers in [0, C).
 
-        NumPy arrays and tensors on any device, of any floating type; nothing is copied as a whole. N = 0 adds nothing.
-        Raises ValueError, and leaves the state as it was, for NaN, plus infinity, a row of only minus infinity,
-        probabilities that are negative or do not sum to one within 1e-3 (1e-2 in bfloat16), or wrong labels.
+        NumPy arrays and tensors on any device, of any floating type; nothing is copied as a whole. N = 0 adds
+        nothing. Raises ValueError, and leaves the state as it was, for NaN, plus infinity, a row of only
+        minus infinity, probabilities that are negative or do not sum to one within 1e-3 (1e-2 in bfloat16),
+        or wrong labels.
         """
         if labels is None:
             raise ValueError("labels= is missing: one integer class for each row of scores")
@@ -96,10 +98,13 @@ class Calibration:
 
     def merge(self, other: "Calibration") -> Self:
         """Add everything `other` has seen; `other` stays as it is. Returns self."""
-        mine, theirs = (self.num_classes, self.n_bins, self._parts), (other.num_classes, other.n_bins, other._parts)
+        mine, theirs = (
+            (self.num_classes, self.n_bins, self._parts),
+            (other.num_classes, other.n_bins, other._parts),
+        )
         if mine != theirs:
             raise ValueError(
-                f"accumulators differ and cannot be merged: num_classes, n_bins, parts are {mine} and {theirs}"
+                f"accumulators cannot be merged: num_classes, n_bins, parts are {mine} and {theirs}"
             )
         self._absorb({name: value.clone() for name, value in other._state.items()}, other.num_examples)
         return self

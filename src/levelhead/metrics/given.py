@@ -1,8 +1,8 @@
 """What callers hand in, checked once and turned into tensors without a copy.
 
-Everything in this room starts here: the scores of N examples over C classes, said to be logits or probabilities by
-the caller (never guessed), and one integer label an example. Values are checked later, chunk by chunk, while they
-are in the cache anyway (`_chunks.py`); shapes, types and labels are checked here.
+Everything in this room starts here: the scores of N examples over C classes, said to be logits or
+probabilities by the caller (never guessed), and one integer label an example. Values are checked later, chunk
+by chunk, while they are in the cache anyway (`chunks.py`); shapes, types and labels are checked here.
 """
 
 import warnings
@@ -19,7 +19,7 @@ Kind = Literal["logits", "probs"]
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """N rows of scores over C classes with their labels, on one device; the scores share the caller's memory."""
+    """N rows of scores over C classes with labels, on one device; they share the caller's memory."""
 
     scores: Tensor  # (N, C) floating
     kind: Kind
@@ -56,7 +56,9 @@ def check(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     """Scores and labels as tensors, or a ValueError that says what came and what is needed."""
     if (logits is None) == (probs is None):
         came = "both" if logits is not None else "neither"
-        raise ValueError(f"give exactly one of logits= and probs=, got {came}: which one it is, is never guessed")
+        raise ValueError(
+            f"give exactly one of logits= and probs=, got {came}: which one it is, is never guessed"
+        )
     kind: Kind = "logits" if probs is None else "probs"
     scores = check_scores(logits if probs is None else probs, kind)
     return Given(scores, kind, check_labels(labels, scores))
@@ -69,7 +71,7 @@ def check_scores(values: object, kind: Kind) -> Tensor:
         raise ValueError(f"{kind} must be floating-point numbers, got dtype {scores.dtype}")
     if scores.ndim != 2:
         raise ValueError(
-            f"{kind} must have shape (N, C), one row an example and one column a class, got {tuple(scores.shape)}"
+            f"{kind} must have shape (N, C), a row an example and a column a class, got {tuple(scores.shape)}"
         )
     if scores.shape[1] < 2:
         raise ValueError(
@@ -97,7 +99,7 @@ def check_labels(values: object, scores: Tensor) -> Tensor:
         wrong = ((labels < 0) | (labels >= classes)).nonzero().flatten()
         first = int(wrong[0])
         raise ValueError(
-            f"labels must lie in [0, {classes}) for {classes} columns of scores: {wrong.numel()} of {rows} do not, "
+            f"labels must lie in [0, {classes}) for {classes} columns: {wrong.numel()} of {rows} do not, "
             f"the first is {int(labels[first])} at index {first}; drop such rows before the call"
         )
     return labels

@@ -1,10 +1,10 @@
 """One pass over the scores in chunks that stay in the cache, with everything the measures read from a row.
 
-Shapes: n rows of a chunk, C classes. `weights` are exp(logit - max), so probabilities are weights / total; for
-scores given as probabilities, weights are the probabilities themselves and total is one. With few classes a chunk is
-transposed first (classes down, rows along), because reductions over short rows vectorise badly: 21 classes take a
-third of the time this way. Float64 input is worked in float64, everything narrower in float32; sums over rows are
-always float64 (the measures' side).
+Shapes: n rows of a chunk, C classes. `weights` are exp(logit - max), so probabilities are weights / total;
+for scores given as probabilities, weights are the probabilities themselves and total is one. With few classes
+a chunk is transposed first (classes down, rows along), because reductions over short rows vectorise badly: 21
+classes take a third of the time this way. Float64 input is worked in float64, everything narrower in float32;
+sums over rows are always float64 (the measures' side).
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from levelhead.metrics._given import Given
+from levelhead.metrics.given import Given
 
 CPU_CHUNK = 1 << 17  # scores in a chunk: 512 KB in float32, which stays in a second-level cache
 GPU_CHUNK = 1 << 22
@@ -23,14 +23,13 @@ SUM_TOLERANCE_BFLOAT16 = 1e-2  # eight bits of mantissa cannot do better
 
 
 class Chunk:
-    """n rows of scores: what a measure can ask about each of them. Values are computed when first asked for."""
+    """n rows of scores and what a measure can ask about each; values are computed when first asked for."""
 
     def __init__(self, scores: Tensor, labels: Tensor, kind: str, working: torch.dtype) -> None:
-        n, num_classes = scores.shape
         self.labels = labels
         self.kind = kind
         self.scores = scores  # (n, C) as given
-        self.transposed = num_classes < TRANSPOSE_BELOW
+        self.transposed = scores.shape[1] < TRANSPOSE_BELOW
         self.class_dim = 0 if self.transposed else 1
         self._index = labels[None] if self.transposed else labels[:, None]
         if kind == "logits":
@@ -50,7 +49,9 @@ class Chunk:
         z = self._laid_out(scores, working, copy=True)
         top = z.amax(self.class_dim, keepdim=True)
         z.sub_(top)
-        self.shifted_true = z.gather(self.class_dim, self._index).squeeze(self.class_dim)  # logit of label - max
+        self.shifted_true = z.gather(self.class_dim, self._index).squeeze(
+            self.class_dim
+        )  # logit of label - max
         self.at_top = self.shifted_true == 0
         self.weights = z.exp_()
         self.total = self.weights.sum(self.class_dim)
@@ -73,7 +74,7 @@ class Chunk:
 
     @cached_property
     def correct(self) -> Tensor:
-        """(n,) bool: the label is the prediction, which is the first class among those with the highest score."""
+        """(n,) bool: the label is the prediction, which is the first class with the highest score."""
         # Two classes can share the top only where it is at most one half: only there is an argmax needed.
         tied = self.at_top & (self.confidence <= 0.501)
         rows = tied.nonzero().flatten()
@@ -87,18 +88,20 @@ class Chunk:
     def rest(self) -> Tensor:
         """(n,) float64: one minus the confidence, without cancellation where it came from logits.
 
-        log((1 - rest) / rest) is the log-odds max - logsumexp(others), which still ranks rows whose confidence
-        rounds to one; it saturates where the others underflow (at about 87 nats in float32).
+        log((1 - rest) / rest) is the log-odds max - logsumexp(others), which still ranks rows whose
+        confidence rounds to one; it saturates where the others underflow (at about 87 nats in float32).
         """
         if self.kind == "probs":
             return (1 - self.top_prob.double()).clamp_(min=0)
         others = self.weights.frac().sum(self.class_dim)  # the maximum's own weight is exactly one
-        others = torch.where(self.total >= 1.5, self.total - 1, others).double()  # ties at the top are ones too
+        others = torch.where(
+            self.total >= 1.5, self.total - 1, others
+        ).double()  # ties at the top are ones too
         return others / (1 + others)
 
     @cached_property
     def nll(self) -> Tensor:
-        """(n,) float64: minus the log-probability of the label, in nats; infinite where its probability is zero."""
+        """(n,) float64: minus the log-probability of the label, in nats; infinite where that is zero."""
         if self.kind == "logits":
             return self.total.double().log_() - self.shifted_true.double()
         return -self.true_prob.double().log()
@@ -114,7 +117,7 @@ class Chunk:
 
     @cached_property
     def probs(self) -> Tensor:
-        """(n, C), or (C, n) where `transposed`: the probabilities, in the working dtype. Not to be written to."""
+        """(n, C), or (C, n) where `transposed`: probabilities in the working dtype, not to be written to."""
         if self.kind == "probs":
             return self.weights
         return self.weights * self.total.reciprocal().unsqueeze(self.class_dim)

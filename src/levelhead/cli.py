@@ -1,0 +1,386 @@
+"""The command line: verbs only. Every verb imports what it needs when it runs, so that ``--help`` answers at once.
+
+Exit status: 0 done; 1 the work failed; 2 words, arguments or data content are wrong; 130 interrupted.
+"""
+
+import functools
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from levelhead.compare.settings import Comparison
+    from levelhead.data import Dataset
+
+app = typer.Typer(
+    name="levelhead",
+    help="Train classifiers that are accurate and know how sure they are, and see which way of training gives that.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_DATA = "The data"
+_METHOD = "What is compared"
+_TRAINING = "Training"
+_WORK = "The work"
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
+        help="digits, spiral, fashion-mnist, mnist, cifar10; or a folder of class folders, an .npz, .csv or .parquet file.",
+    ),
+]  # fmt: skip
+DataDir = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=_DATA, help="Where named data sets are (else LEVELHEAD_DATA, else a download).",
+                 envvar="LEVELHEAD_DATA", show_envvar=False),
+]  # fmt: skip
+Label = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel=_DATA, help="Label column of a table.")]
+TrainSize = Annotated[
+    int | None, typer.Option(rich_help_panel=_DATA, help="Use a stratified part of train of this size.")
+]
+CalSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for calibration.")]
+TestSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for testing.")]
+SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides which examples are cut from train.")]
+ImageSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")]
+Model = Annotated[
+    str,
+    typer.Option(rich_help_panel=_TRAINING, metavar="NAME",
+                 help="auto, small, preact_resnet18(width=64), lenet, mlp, or your package.module:function."),
+]  # fmt: skip
+Epochs = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Passes over train.")]
+Batch = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Examples in a step.")]
+Lr = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Peak learning rate of SGD.")]
+Momentum = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING)]
+Nesterov = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING)]
+WeightDecay = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING)]
+Schedule = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="WORD",
+                 help="one_cycle(warmup=0.2), cosine, steps(at=[0.5, 0.75], by=0.1), constant."),
+]  # fmt: skip
+Clip = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Largest gradient norm.")]
+Crop = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Random crop after padding by so many pixels.")]
+Flip = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING, help="Random mirror images.")]
+Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
+Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
+Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
+Jobs = Annotated[str, typer.Option(rich_help_panel=_WORK, help="Runs at once: auto (one a core) or a number.")]
+Out = Annotated[Path | None, typer.Option(rich_help_panel=_WORK, help="Folder of the results; one a comparison.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=_WORK, help="Print JSON instead of tables.")]
+
+
+def verb(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what can go wrong into a sentence on standard error and an exit status."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        from levelhead.errors import WorkFailed
+
+        try:
+            function(*args, **kwargs)
+        except ValueError as error:
+            _fail(str(error), 2)
+        except (WorkFailed, OSError, MemoryError) as error:
+            _fail(str(error) or type(error).__name__, 1)
+        except KeyboardInterrupt:
+            _fail("interrupted", 130)
+
+    return guarded
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"levelhead: {message}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from levelhead._version import __version__
+
+        print(f"levelhead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@verb
+def compare(
+    data: Data = "digits",
+    data_dir: DataDir = None,
+    label: Label = None,
+    train_size: TrainSize = None,
+    cal_size: CalSize = None,
+    test_size: TestSize = None,
+    split_seed: SplitSeed = 0,
+    image_size: ImageSize = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", rich_help_panel=_METHOD,
+                     help="A name (see 'levelhead methods') or a sentence; give it again for each method."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, rich_help_panel=_METHOD, help="Runs of each method.")] = 3,
+    model: Model = "auto",
+    epochs: Epochs = None,
+    batch: Batch = None,
+    lr: Lr = None,
+    momentum: Momentum = None,
+    nesterov: Nesterov = None,
+    weight_decay: WeightDecay = None,
+    schedule: Schedule = None,
+    clip: Clip = None,
+    crop: Crop = None,
+    flip: Flip = None,
+    precision: Precision = "32",
+    devices: Devices = "auto",
+    threads: Threads = 1,
+    jobs: Jobs = "auto",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Compare ways of training on your data: methods times seeds, a leaderboard with intervals, a page, a verdict."""
+    from levelhead.compare.settings import DEFAULT_METHODS
+
+    given = dict(locals())
+    comparison = _plan(given, list(method or DEFAULT_METHODS), tuple(range(seeds)))
+    summary, folder = _carry_out(comparison, given)
+    console = _console()
+    if as_json:
+        print(json.dumps(summary, indent=1, ensure_ascii=False))
+    else:
+        from levelhead.report.terminal import print_summary
+
+        print_summary(summary, console)
+        console.print(f"\nThe page: {folder / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
+    _end(summary)
+
+
+@app.command()
+@verb
+def train(
+    method: Annotated[str, typer.Option("--method", "-m", rich_help_panel=_METHOD, help="A name or a sentence.")] = "vanilla",
+    seed: Annotated[int, typer.Option(min=0, rich_help_panel=_METHOD, help="Of weights, data order and mixing.")] = 0,
+    data: Data = "digits",
+    data_dir: DataDir = None,
+    label: Label = None,
+    train_size: TrainSize = None,
+    cal_size: CalSize = None,
+    test_size: TestSize = None,
+    split_seed: SplitSeed = 0,
+    image_size: ImageSize = None,
+    model: Model = "auto",
+    epochs: Epochs = None,
+    batch: Batch = None,
+    lr: Lr = None,
+    momentum: Momentum = None,
+    nesterov: Nesterov = None,
+    weight_decay: WeightDecay = None,
+    schedule: Schedule = None,
+    clip: Clip = None,
+    crop: Crop = None,
+    flip: Flip = None,
+    precision: Precision = "32",
+    devices: Devices = "auto",
+    threads: Threads = 1,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Train one method with one seed; a later 'compare' with the same settings finds the run and uses it."""
+    given = {**locals(), "jobs": "1"}
+    comparison = _plan(given, [method], (seed,))
+    summary, folder = _carry_out(comparison, given)
+    run = comparison.runs()[0]
+    entries = [entry for entry in json.loads((folder / "results.json").read_text()) if entry["run"] == run.hash]
+    if as_json:
+        print(json.dumps(entries, indent=1, ensure_ascii=False))
+    elif entries:
+        from levelhead.report.terminal import print_measures
+
+        console = _console()
+        test = next(entry for entry in entries if entry["role"] == "test")
+        print_measures(test, console)
+        console.print(f"\nModel and predictions: {folder / 'runs' / run.hash}", soft_wrap=True, markup=False, highlight=False)
+    _end(summary)
+
+
+@app.command()
+@verb
+def methods(
+    name: Annotated[str | None, typer.Argument(help="One method, for its card.")] = None, as_json: Json = False
+) -> None:
+    """Show the named methods: sentence, paper, passes a step."""
+    from levelhead.errors import unknown
+    from levelhead.report.terminal import print_card, print_methods
+    from levelhead.spec import methods as cards
+
+    known = cards()
+    if name is not None and name not in known:
+        raise unknown("method", name, known)
+    chosen = dict(known) if name is None else {name: known[name]}
+    if as_json:
+        from dataclasses import asdict
+
+        print(json.dumps({key: asdict(card) for key, card in chosen.items()}, indent=1, ensure_ascii=False))
+    elif name is None:
+        print_methods(list(chosen.values()), _console())
+    else:
+        print_card(chosen[name], _console())
+
+
+@app.command()
+@verb
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="Predictions: .npz, .safetensors, .parquet or .csv.")],
+    cal: Annotated[Path | None, typer.Option(help="Predictions to fit a temperature on.")] = None,
+    n_bins: Annotated[int, typer.Option(min=1, help="Bins of ECE and its relatives.")] = 15,
+    as_json: Json = False,
+) -> None:
+    """Measure anybody's predictions: accuracy, NLL, calibration, raw and after temperature scaling."""
+    from levelhead.compare.evaluate import evaluate_file
+    from levelhead.report.terminal import print_measures
+
+    entry = evaluate_file(file, cal, n_bins)
+    if as_json:
+        print(json.dumps(entry, indent=1, ensure_ascii=False))
+    else:
+        print_measures(entry, _console())
+
+
+@app.command()
+@verb
+def report(folder: Annotated[Path, typer.Argument(help="The folder of a comparison.")]) -> None:
+    """Build the page of a comparison again."""
+    from levelhead.report import build
+
+    print(build(folder))
+
+
+@app.command()
+@verb
+def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show versions, devices, extras and the data sets that are found."""
+    from levelhead.doctor import examine
+    from levelhead.report.terminal import print_findings
+
+    findings = examine(data_dir)
+    if as_json:
+        print(json.dumps(findings, indent=1, ensure_ascii=False))
+    else:
+        print_findings(findings, _console())
+
+
+def main() -> None:
+    """The ``levelhead`` command."""
+    # a network of the user's own, package.module:function, may lie in the folder where the command is typed
+    sys.path.insert(0, os.getcwd())
+    app()
+
+
+def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "Comparison":
+    """Check every word before anything is loaded or written, then load the data and put the comparison together."""
+    from levelhead import models
+    from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices
+    from levelhead.data import load
+    from levelhead.train import make_recipe
+
+    methods = distinct(wanted)
+    devices = find_devices(given["devices"])
+    _jobs(given["jobs"], given["threads"], devices)
+    if given["precision"] not in PRECISIONS:
+        raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, not {given['precision']!r}")
+    training = ("epochs", "batch", "lr", "momentum", "nesterov", "weight_decay", "schedule", "clip", "crop", "flip")
+    chosen = {name: given[name] for name in training}
+    make_recipe("", "image", **chosen)  # wrong numbers are said before the data are read
+    names = ("data_dir", "label", "train_size", "cal_size", "test_size", "split_seed", "image_size")
+    data = load(given["data"], **{name: given[name] for name in names})
+    if data.kind == "image":
+        usual = {"crop": data.augment.crop, "flip": data.augment.flip}
+        chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
+    elif chosen["crop"] or chosen["flip"]:
+        raise ValueError(f"--crop and --flip are for images, but {data.name} holds vectors of {data.shape[0]} numbers")
+    kind = devices[0].split(":")[0]
+    return Comparison(
+        data=data,
+        methods=methods,
+        seeds=seeds,
+        network=models.auto(data.kind, kind) if given["model"] == "auto" else given["model"],
+        recipe=make_recipe(data.name, data.kind, **chosen),
+        devices=devices,
+        precision=given["precision"],
+        threads=given["threads"],
+    )
+
+
+def _jobs(text: str, threads: int, devices: tuple[str, ...]) -> int:
+    if text == "auto":
+        return len(devices) if devices[0] != "cpu" else max(1, (os.cpu_count() or 1) // threads)
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise ValueError(f"--jobs must be auto or a whole number from 1 to 1024, not {text!r}")
+    return int(text)
+
+
+def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+    """Run the comparison into its folder, with the progress on standard error; build the page."""
+    from levelhead.compare.compare import compare as carry_out
+    from levelhead.compare.folder import Folder, default_folder
+    from levelhead.progress import Display
+    from levelhead.report import build
+    from levelhead.spec import parse
+
+    folder = given["out"] or default_folder(comparison)
+    console = _console(stderr=True)
+    if not given["as_json"]:
+        _show_data(comparison.data, console)
+    place = Folder(folder)
+    missing = [run for run in comparison.runs() if not place.finished(run)]
+    command = shlex.join(["levelhead", *sys.argv[1:]])
+    try:
+        with Display(console, {run.hash: parse(run.sentence).passes for run in missing}) as display:
+            jobs = _jobs(given["jobs"], given["threads"], comparison.devices)
+            summary = carry_out(comparison, folder, jobs=jobs, command=command, report=display)
+    except KeyboardInterrupt:
+        print(f"\nStopped; what is done is kept. Type the same command again to go on:\n  {command}", file=sys.stderr)
+        raise
+    if summary["rows"]:
+        build(folder)
+    return summary, folder
+
+
+def _show_data(data: "Dataset", console: "Console") -> None:
+    from levelhead.report.terminal import print_data
+
+    print_data(data.name, data.origin, data.shape, data.classes, data.counts(), data.notes, console)
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _end(summary: dict[str, Any]) -> None:
+    """Exit status 1 where a run failed; everything else was written all the same."""
+    from levelhead.errors import WorkFailed
+
+    if summary["failed"]:
+        reasons = "; ".join(f"{run['method']} seed {run['seed']}: {run['reason']}" for run in summary["failed"])
+        raise WorkFailed(f"{len(summary['failed'])} of the runs failed ({reasons})")

@@ -1,0 +1,73 @@
+"""The main job: carry out what is missing of a comparison, measure, and write the files of the contract."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from levelhead.compare import leaderboard, verdict
+from levelhead.compare.folder import Folder
+from levelhead.compare.measure import FOLDS, N_BINS, measure_run
+from levelhead.compare.settings import Comparison
+from levelhead.compare.shared import share
+from levelhead.compare.workers import Crew, Report
+from levelhead.files import write_json, write_text
+from levelhead.train.execute import FINISHED
+
+
+def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, report: Report) -> dict[str, Any]:
+    """Train what ``out`` does not have yet, then measure everything in it; returns the summary.
+
+    Writes ``comparison.json``, ``runs/``, ``results.json``, ``leaderboard.csv`` and ``summary.json``. Finished runs are
+    never redone, interrupted ones go on from their checkpoints. ``report`` hears how the runs come along.
+
+    Raises ``ValueError`` for a folder of another comparison, ``OSError`` for a failing disk, and passes on
+    ``KeyboardInterrupt`` when all checkpoints are written.
+    """
+    comparison.check()
+    folder = Folder(out)
+    with folder.claimed(comparison, command):
+        missing = [run for run in comparison.runs() if not folder.finished(run)]
+        work = out / ".work"
+        failed: dict[str, str] = {}
+        if missing:
+            try:
+                shared = share(comparison.data, work)
+                crew = Crew(shared, jobs, comparison.threads, comparison.devices, folder.run, report)
+                failed = crew.work(missing)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+        failures = [
+            {"method": run.method, "seed": run.seed, "reason": failed[run.hash]} for run in missing if run.hash in failed
+        ]
+        return summarise(folder, failures, [*comparison.data.notes, *folder.version_warnings()])
+
+
+def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequence[str]) -> dict[str, Any]:
+    """Measure every finished run of a folder and write results, leaderboard and summary."""
+    runs = sorted(path.parent for path in folder.path.glob(f"runs/*/{FINISHED}"))
+    entries = [entry for run in runs for entry in measure_run(run)]
+    entries.sort(key=lambda entry: (entry["seed"], entry["sentence"], entry["role"]))
+    table = leaderboard.rows(entries)
+    chosen = verdict.choose(table)
+    if chosen:
+        chosen["recommended"] = True
+    sizes = {entry["role"]: entry["n"] for entry in entries}
+    n_cal, n_test = sizes.get("cal", 0), sizes.get("test", 0)
+    summary = {
+        "baseline": next((row["method"] for row in table if row["baseline"]), None),
+        "recommended": chosen["method"] if chosen else None,
+        "confidence": leaderboard.LEVEL,
+        "n_bins": N_BINS,
+        "folds": FOLDS,
+        "n_cal": n_cal,
+        "n_test": n_test,
+        "rows": table,
+        "verdict": verdict.words(table, chosen, n_cal),
+        "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *notes],
+        "failed": list(failures),
+    }
+    write_json(folder.path / "results.json", entries)
+    write_text(folder.path / "leaderboard.csv", leaderboard.as_csv(table))
+    write_json(folder.path / "summary.json", summary)
+    return summary

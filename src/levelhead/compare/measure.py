@@ -1,0 +1,59 @@
+"""From the predictions of a run to its entries in ``results.json``: raw, and after temperature scaling.
+
+On test the temperature is the one fitted on cal. On cal itself every example is scaled by a temperature that never saw
+it (five folds), so that methods can be chosen there.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from levelhead import metrics
+from levelhead.calibrate import TemperatureScaling, cross_fitted
+from levelhead.files import read_json
+from levelhead.predictions import Predictions
+from levelhead.train.execute import FINISHED
+
+#: The measures of a leaderboard, in its order.
+MEASURES = ("nll", "brier", "accuracy", "gap", "ece", "oe", "mce", "adaptive_ece", "classwise_ece")
+N_BINS = 15
+FOLDS = 5
+
+
+def measure_run(folder: Path) -> list[dict[str, Any]]:
+    """The entries of one finished run, one a role."""
+    about = read_json(folder / FINISHED)
+    cal, test = (Predictions.load(folder / f"{role}.safetensors") for role in ("cal", "test"))
+    assert cal.logits is not None
+    assert test.logits is not None
+    scaling = TemperatureScaling().fit(cal)
+    scaled = {"cal": cross_fitted(cal.logits, cal.labels, folds=FOLDS), "test": scaling.apply(test.logits)}
+    return [
+        {
+            "method": about["method"],
+            "sentence": about["sentence"],
+            "seed": about["seed"],
+            "role": predictions.role,
+            "n": len(predictions.labels),
+            "raw": measures(predictions.logits, predictions.labels),
+            "scaled": measures(scaled[predictions.role], predictions.labels),
+            "temperature": scaling.temperature,
+            "seconds": about["seconds"],
+            "passes": about["passes"],
+            "train_accuracy": about["train_accuracy"],
+            "run": about["hash"],
+        }
+        for predictions in (cal, test)
+    ]
+
+
+def measures(logits: np.ndarray | None, labels: np.ndarray) -> dict[str, float | None]:
+    """All measures of one set of logits; what is undefined or infinite is ``None``."""
+    computed = metrics.Calibration(num_classes=np.shape(logits)[1], n_bins=N_BINS)
+    computed.update(logits=logits, labels=labels)
+    values = computed.compute()
+    # streaming reads this one from cells; a table should have it exactly
+    values["adaptive_ece"] = metrics.adaptive_ece(logits=logits, labels=labels, n_bins=N_BINS)
+    return {name: values[name] if math.isfinite(values[name]) else None for name in MEASURES}

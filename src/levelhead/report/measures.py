@@ -1,0 +1,32 @@
+"""The measures a comparison reports: what they are called on the page and which way is better."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure's name in the files, its title, whether less is better (None: neither), a line of explanation.
+
+    `scale` is 100 for what is shown in per cent.
+    """
+
+    key: str
+    title: str
+    lower_is_better: bool | None
+    meaning: str
+    scale: int = 1
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure("nll", "NLL", True, "negative log-likelihood in nats, a proper score: wrong and unsure both cost"),
+    Measure("ece", "ECE", True, "expected calibration error: mean distance between confidence and accuracy, by bins"),
+    Measure("gap", "gap", None, "mean confidence less accuracy: above zero over-confident, below under-confident"),
+    Measure("accuracy", "accuracy", False, "share of right answers; scaling does not change it", scale=100),
+    Measure("brier", "Brier", True, "squared distance between probabilities and the answer, a proper score, 0 to 2"),
+    Measure("oe", "OE", True, "over-confidence error: like ECE, counting only bins that are too sure"),
+    Measure("mce", "MCE", True, "the largest distance of any bin; noisy where bins hold few examples"),
+    Measure("adaptive_ece", "adaptive ECE", True, "ECE with bins that hold equally many examples"),
+    Measure("classwise_ece", "class-wise ECE", True, "ECE of every class's probability, averaged over classes"),
+)
+
+BY_KEY = {measure.key: measure for measure in MEASURES}
