@@ -74,9 +74,7 @@ def _format(path: Path) -> tuple[Callable[["Predictions"], bytes], Callable[[Pat
             "read nor written; save arrays instead: numpy.savez('x.npz', logits=..., labels=...)"
         )
     if ending not in _FORMATS:
-        raise ValueError(
-            f"{path}: predictions are {', '.join(_FORMATS)} files, not {ending or 'without an ending'!r}"
-        )
+        raise ValueError(f"{path}: predictions are {', '.join(_FORMATS)} files, not {ending or 'without an ending'!r}")
     return _FORMATS[ending]
 
 
@@ -88,8 +86,7 @@ def _wanted(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     """`found` if it has labels and scores, else a ValueError that lists what the file has."""
     if "labels" not in found or not ("logits" in found or "probs" in found):
         raise ValueError(
-            f"{path}: needs `labels` and one of `logits` and `probs`, but holds "
-            f"{', '.join(sorted(found)) or 'nothing'}"
+            f"{path}: needs `labels` and one of `logits` and `probs`, but holds {', '.join(sorted(found)) or 'nothing'}"
         )
     return found
 
@@ -217,9 +214,7 @@ def _to_csv(predictions: "Predictions") -> bytes:
 
     table = _table(predictions, wide=True)
     if predictions.role != "unknown":
-        table = table.append_column(
-            "role", pyarrow.array([predictions.role] * predictions.num_examples, "string")
-        )
+        table = table.append_column("role", pyarrow.array([predictions.role] * predictions.num_examples, "string"))
     buffer = io.BytesIO()
     csv.write_csv(table, buffer)
     return buffer.getvalue()
@@ -233,9 +228,7 @@ def _from_parquet(path: Path) -> dict[str, Any]:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(path, "parquet", error) from None
-    metadata = {
-        k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if not k.startswith(b"ARROW")
-    }
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if not k.startswith(b"ARROW")}
     return _described(
         path, _columns(path, table), {k: metadata[k] for k in ("role", "classes", "meta") if k in metadata}
     )
@@ -256,9 +249,7 @@ def _from_csv(path: Path) -> dict[str, Any]:
         arrays["ids"] = arrays["ids"].astype(np.int64)
     roles = set(table.column("role").to_pylist()) if "role" in table.column_names else set()
     if len(roles) > 1:
-        raise ValueError(
-            f"{path}: rows have several roles ({', '.join(sorted(map(str, roles)))}); keep one a file"
-        )
+        raise ValueError(f"{path}: rows have several roles ({', '.join(sorted(map(str, roles)))}); keep one a file")
     return _described(path, arrays, {"role": str(roles.pop())} if roles else {})
 
 
@@ -277,14 +268,10 @@ def _columns(path: Path, table: Any) -> dict[str, Any]:
         wanted = [f"{kind}_{k}" for k in range(len(numbered))]
         missing = [n for n in wanted if n not in names]
         if missing:
-            raise ValueError(
-                f"{path}: {len(numbered)} columns {kind}_K, but {missing[0]} is missing (count from 0)"
-            )
+            raise ValueError(f"{path}: {len(numbered)} columns {kind}_K, but {missing[0]} is missing (count from 0)")
         arrays[kind] = np.stack([_numbers(path, table, n) for n in wanted], axis=1)
     if not arrays:
-        raise ValueError(
-            f"{path}: needs columns `label` and `logits_0`... or `probs_0`..., but has {', '.join(names)}"
-        )
+        raise ValueError(f"{path}: needs columns `label` and `logits_0`... or `probs_0`..., but has {', '.join(names)}")
     return arrays
 
 

@@ -53,7 +53,9 @@ def _lamix(beta: Any = 0.5, local: Any = "mixed", originals: Any = True) -> str:
 
 
 def _logitmix(mixer: str, clean: int, mixed: int, similarity: Any) -> str:
-    return f"{mixer} | one_hot | cross_entropy(clean={clean}, mixed={mixed}) | {_call('logit_match', weight=similarity)}"
+    return (
+        f"{mixer} | one_hot | cross_entropy(clean={clean}, mixed={mixed}) | {_call('logit_match', weight=similarity)}"
+    )
 
 
 _MIXUP = "Zhang et al. 2018; calibration: Thulasidasan et al. 2019"

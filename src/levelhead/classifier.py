@@ -31,7 +31,8 @@ def find_classifier(model: nn.Module, num_classes: int, classifier: str | nn.Mod
     ask = getattr(model, "get_classifier", None)
     if callable(ask) and isinstance(found := ask(), nn.Linear):
         return _linear(found, num_classes, "the model's get_classifier()")
-    fitting = [layer for layer in layers.values() if isinstance(layer, nn.Linear) and layer.out_features == num_classes]
+    linear = [layer for layer in layers.values() if isinstance(layer, nn.Linear)]
+    fitting = [layer for layer in linear if layer.out_features == num_classes]
     if not fitting:
         raise ValueError(
             f"found no linear layer with {num_classes} outputs in {type(model).__name__}, on whose input the second head "
@@ -48,7 +49,7 @@ def _linear(layer: nn.Module, num_classes: int, what: str) -> nn.Linear:
     return layer
 
 
-@torch.compiler.disable(recursive=False)  # type: ignore[misc]
+@torch.compiler.disable(recursive=False)
 def call_with_features(model: Callable[..., Any], layer: nn.Module, inputs: Tensor) -> tuple[Any, Tensor]:
     """``model(inputs)`` and what went into ``layer`` on the way; the hook is gone when this returns."""
     seen: list[Tensor] = []

@@ -38,7 +38,7 @@ Data = Annotated[
     str,
     typer.Option(
         "--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
-        help="digits, spiral, fashion-mnist, mnist, cifar10; or a folder of class folders, an .npz, .csv or .parquet file.",
+        help="digits, spiral, fashion-mnist, mnist, cifar10; or a folder of class folders, an .npz, .csv, .parquet.",
     ),
 ]  # fmt: skip
 DataDir = Annotated[
@@ -53,7 +53,9 @@ TrainSize = Annotated[
 CalSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for calibration.")]
 TestSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for testing.")]
 SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides which examples are cut from train.")]
-ImageSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")]
+ImageSize = Annotated[
+    int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")
+]
 Model = Annotated[
     str,
     typer.Option(rich_help_panel=_TRAINING, metavar="NAME",
@@ -71,7 +73,9 @@ Schedule = Annotated[
                  help="one_cycle(warmup=0.2), cosine, steps(at=[0.5, 0.75], by=0.1), constant."),
 ]  # fmt: skip
 Clip = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Largest gradient norm.")]
-Crop = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Random crop after padding by so many pixels.")]
+Crop = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, help="Random crop after padding by so many pixels.")
+]
 Flip = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING, help="Random mirror images.")]
 Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
 Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
@@ -92,6 +96,8 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
             function(*args, **kwargs)
         except ValueError as error:
             _fail(str(error), 2)
+        except BrokenPipeError:  # the reader of our output went away, for example head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (WorkFailed, OSError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
         except KeyboardInterrupt:
@@ -177,7 +183,9 @@ def compare(
 @app.command()
 @verb
 def train(
-    method: Annotated[str, typer.Option("--method", "-m", rich_help_panel=_METHOD, help="A name or a sentence.")] = "vanilla",
+    method: Annotated[
+        str, typer.Option("--method", "-m", rich_help_panel=_METHOD, help="A name or a sentence.")
+    ] = "vanilla",
     seed: Annotated[int, typer.Option(min=0, rich_help_panel=_METHOD, help="Of weights, data order and mixing.")] = 0,
     data: Data = "digits",
     data_dir: DataDir = None,
@@ -213,23 +221,29 @@ def train(
     if as_json:
         print(json.dumps(entries, indent=1, ensure_ascii=False))
     elif entries:
-        from levelhead.report.terminal import print_measures
+        from levelhead.report.listings import print_measures
 
         console = _console()
         test = next(entry for entry in entries if entry["role"] == "test")
         print_measures(test, console)
-        console.print(f"\nModel and predictions: {folder / 'runs' / run.hash}", soft_wrap=True, markup=False, highlight=False)
+        console.print(
+            f"\nModel and predictions: {folder / 'runs' / run.hash}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
     _end(summary)
 
 
 @app.command()
 @verb
 def methods(
-    name: Annotated[str | None, typer.Argument(help="One method, for its card.")] = None, as_json: Json = False
+    name: Annotated[str | None, typer.Argument(help="One method, for its card.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Show the named methods: sentence, paper, passes a step."""
     from levelhead.errors import unknown
-    from levelhead.report.terminal import print_card, print_methods
+    from levelhead.report.listings import print_card, print_methods
     from levelhead.spec import methods as cards
 
     known = cards()
@@ -256,7 +270,7 @@ def evaluate(
 ) -> None:
     """Measure anybody's predictions: accuracy, NLL, calibration, raw and after temperature scaling."""
     from levelhead.compare.evaluate import evaluate_file
-    from levelhead.report.terminal import print_measures
+    from levelhead.report.listings import print_measures
 
     entry = evaluate_file(file, cal, n_bins)
     if as_json:
@@ -279,7 +293,7 @@ def report(folder: Annotated[Path, typer.Argument(help="The folder of a comparis
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show versions, devices, extras and the data sets that are found."""
     from levelhead.doctor import examine
-    from levelhead.report.terminal import print_findings
+    from levelhead.report.listings import print_findings
 
     findings = examine(data_dir)
     if as_json:
@@ -307,7 +321,18 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     _jobs(given["jobs"], given["threads"], devices)
     if given["precision"] not in PRECISIONS:
         raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, not {given['precision']!r}")
-    training = ("epochs", "batch", "lr", "momentum", "nesterov", "weight_decay", "schedule", "clip", "crop", "flip")
+    training = (
+        "epochs",
+        "batch",
+        "lr",
+        "momentum",
+        "nesterov",
+        "weight_decay",
+        "schedule",
+        "clip",
+        "crop",
+        "flip",
+    )
     chosen = {name: given[name] for name in training}
     make_recipe("", "image", **chosen)  # wrong numbers are said before the data are read
     names = ("data_dir", "label", "train_size", "cal_size", "test_size", "split_seed", "image_size")
@@ -358,7 +383,10 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
             jobs = _jobs(given["jobs"], given["threads"], comparison.devices)
             summary = carry_out(comparison, folder, jobs=jobs, command=command, report=display)
     except KeyboardInterrupt:
-        print(f"\nStopped; what is done is kept. Type the same command again to go on:\n  {command}", file=sys.stderr)
+        print(
+            f"\nStopped; what is done is kept. Type the same command again to go on:\n  {command}",
+            file=sys.stderr,
+        )
         raise
     if summary["rows"]:
         build(folder)
@@ -366,7 +394,7 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
 
 
 def _show_data(data: "Dataset", console: "Console") -> None:
-    from levelhead.report.terminal import print_data
+    from levelhead.report.listings import print_data
 
     print_data(data.name, data.origin, data.shape, data.classes, data.counts(), data.notes, console)
 

@@ -81,7 +81,7 @@ class Objective(nn.Module):
         """The sentence."""
         return str(self.spec)
 
-    @torch.compiler.disable  # type: ignore[misc]
+    @torch.compiler.disable
     def _prepare(self, inputs: Tensor, labels: Tensor, given: Mix | None) -> tuple[Tensor, Drawn, Tensor]:
         """All that looks at values or moves the generator, in one place, so that the rest compiles as one graph."""
         return (self._distributions(inputs, labels), *self._draw(inputs, given))
@@ -95,7 +95,8 @@ class Objective(nn.Module):
         if labels.is_floating_point():
             if labels.shape != (inputs.shape[0], self.num_classes):
                 raise ValueError(
-                    f"label distributions must have shape {(inputs.shape[0], self.num_classes)}, not {tuple(labels.shape)}"
+                    f"label distributions must have shape {(inputs.shape[0], self.num_classes)}, "
+                    f"not {tuple(labels.shape)}"
                 )
             return labels.to(dtype)
         if labels.shape != inputs.shape[:1]:
@@ -116,7 +117,8 @@ class Objective(nn.Module):
         lam = drawn.mix.lam
         if rule.lam == "uniform" and drawn.applied:
             # LaMix, eq. 4: the labels' own weight, one a batch; a given pairing's lam takes its place
-            lam = given.lam if given else torch.rand(1, dtype=torch.float64, generator=self.generator).expand(size)
+            own = torch.rand(1, dtype=torch.float64, generator=self.generator) if given is None else given.lam
+            lam = torch.as_tensor(own).expand(size)
         device = inputs.device
         moved = Mix(drawn.mix.partner.to(device), _to(drawn.mix.lam, device))
         return drawn._replace(mix=moved), _to(rule.label_lam(lam), device)
@@ -135,7 +137,9 @@ class Objective(nn.Module):
         return list(output.chunk(len(views))), features
 
     def _targets(self, labels: list[Tensor], features: Tensor | None) -> list[Tensor]:
-        learned = [None] * len(labels) if features is None or self.head is None else self.head(features).chunk(len(labels))
+        learned = (
+            [None] * len(labels) if features is None or self.head is None else self.head(features).chunk(len(labels))
+        )
         return [self.spec.targets(each, logits) for each, logits in zip(labels, learned)]
 
     def _terms(self, logits: dict[str, Tensor], targets: dict[str, Tensor], mix: Mix) -> dict[str, Tensor]:

@@ -1,10 +1,10 @@
 """The grammar of a sentence, as text: no meaning yet, and nothing is ever evaluated.
 
-    sentence := slot { "|" slot }            at most four slots
-    slot     := term { "+" term }
-    term     := name [ "(" [ argument { "," argument } ] ")" ]
-    argument := [ name "=" ] value
-    value    := number | true | false | none | name | "[" [ value { "," value } ] "]" | term
+sentence := slot { "|" slot }            at most four slots
+slot     := term { "+" term }
+term     := name [ "(" [ argument { "," argument } ] ")" ]
+argument := [ name "=" ] value
+value    := number | true | false | none | name | "[" [ value { "," value } ] "]" | term
 """
 
 import re
@@ -81,7 +81,9 @@ class _Reader:
 
     def need(self, mark: str) -> None:
         if not self.take(mark):
-            self.fail(f"expected {mark!r}, found {self.peek()!r}" if self.peek() else f"expected {mark!r}, found the end")
+            self.fail(
+                f"expected {mark!r}, found {self.peek()!r}" if self.peek() else f"expected {mark!r}, found the end"
+            )
 
     def slot(self) -> list[Term]:
         terms = [self.term()]

@@ -108,7 +108,7 @@ class Member:
         said = [
             # what a word wraps reads better without its argument's name: alternate(midpoint)
             ("" if item.metadata.get("inner") else f"{item.name}=") + show(getattr(self, item.name))
-            for item in sorted(fields(self), key=lambda item: item.kw_only)
+            for item in sorted(fields(self), key=lambda item: bool(item.kw_only))
             if item.name not in unsaid
         ]
         if not said:

@@ -122,7 +122,7 @@ def _to_numpy(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
-_Checks = tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...]
+_Checks = tuple[tuple[str, Callable[[np.ndarray], Any]], ...]
 
 
 def _scores(values: Any, kind: str) -> np.ndarray:
@@ -144,7 +144,7 @@ def _scores(values: Any, kind: str) -> np.ndarray:
     return scores
 
 
-def _count_rows(scores: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray]) -> tuple[int, int]:
+def _count_rows(scores: np.ndarray, is_bad: Callable[[np.ndarray], Any]) -> tuple[int, int]:
     step = max(1, _BLOCK // scores.shape[1])
     count, first = 0, -1
     for start in range(0, len(scores), step):
@@ -178,9 +178,7 @@ def _labels(values: Any, rows: int, columns: int) -> np.ndarray:
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, got dtype {labels.dtype}")
     if labels.shape != (rows,):
-        raise ValueError(
-            f"labels must have shape ({rows},) to match {rows} rows of scores, got {labels.shape}"
-        )
+        raise ValueError(f"labels must have shape ({rows},) to match {rows} rows of scores, got {labels.shape}")
     bad = (labels < 0) | (labels >= columns)
     if bad.any():
         first = int(bad.argmax())

@@ -57,7 +57,9 @@ class Display:
             self.part[run.hash] = 1.0
             self.bars.remove_task(self.tasks.pop(run.hash))
             said = "done" if event == "done" else f"FAILED: {detail}"
-            self.console.print(f"[{self.ended}/{self.total}] {name}: {said}, {self._left()}", markup=False, highlight=False)
+            self.console.print(
+                f"[{self.ended}/{self.total}] {name}: {said}, {self._left()}", markup=False, highlight=False
+            )
         self.bars.update(self.all, completed=self._share(), text=self._left())
 
     def _share(self) -> float:

@@ -82,7 +82,9 @@ def parse(text: str) -> Spec:
     'identity | smooth(smoothing=0.1) | cross_entropy | none'
     """
     if not isinstance(text, str) or not text.strip():
-        raise ValueError("a method is a name such as 'mixup', or a sentence such as 'mixup | one_hot'; got an empty text")
+        raise ValueError(
+            "a method is a name such as 'mixup', or a sentence such as 'mixup | one_hot'; got an empty text"
+        )
     slots = parse_slots(text)
     if len(slots) == 1:
         return _named(text, slots[0])
@@ -114,7 +116,8 @@ def _named(text: str, terms: list[Term]) -> Spec:
         raise ValueError(f"{text!r}: a named method stands alone; to join penalties write a whole sentence with '|'")
     entry = METHODS.get(term.name)
     if entry is None:
-        for slot, family in zip(SLOTS, (MIXERS, RULES, LOSSES, PENALTIES)):
+        families: tuple[Mapping[str, Any], ...] = (MIXERS, RULES, LOSSES, PENALTIES)
+        for slot, family in zip(SLOTS, families):
             if term.name in family:
                 raise ValueError(
                     f"{term.name!r} is no method but a word of the {slot} slot; "
@@ -149,7 +152,9 @@ def _bind(term: Term, names: list[str]) -> dict[str, Any]:
             if any(earlier is not None for earlier, _ in term.args[:place]):
                 raise ValueError(f"{_text(term)}: an argument without a name cannot follow one with a name")
             if place >= len(names):
-                raise ValueError(f"{_text(term)}: {term.name} takes at most {len(names)} arguments ({', '.join(names)})")
+                raise ValueError(
+                    f"{_text(term)}: {term.name} takes at most {len(names)} arguments ({', '.join(names)})"
+                )
             key = names[place]
         if key not in names:
             if not names:
@@ -209,7 +214,9 @@ def _refuse_nonsense(spec: Spec) -> None:
         if spec.compares_views:
             raise ValueError("logit_match compares a mixed view with its originals, but nothing is mixed; add a mixer")
         if not spec.loss.says_default_views:
-            raise ValueError(f"{spec.loss} weighs two views, but nothing is mixed and there is one; drop clean= and mixed=")
+            raise ValueError(
+                f"{spec.loss} weighs two views, but nothing is mixed and there is one; drop clean= and mixed="
+            )
         if spec.targets.lam == "uniform":
             raise ValueError("lam=uniform mixes labels, but no inputs are mixed; add a mixer such as midpoint")
         if spec.targets.word == "nearest":

@@ -89,9 +89,7 @@ def write_image_parquet(
     pyarrow.parquet.write_table(table, path)
 
 
-def write_tree(
-    folder: Path, counts: dict[str, int], shape: tuple[int, ...] = (8, 8, 3), seed: int = 0
-) -> None:
+def write_tree(folder: Path, counts: dict[str, int], shape: tuple[int, ...] = (8, 8, 3), seed: int = 0) -> None:
     """A tree of class folders of random PNG images, so many in each class."""
     rng = np.random.default_rng(seed)
     for name, count in counts.items():

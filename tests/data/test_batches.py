@@ -57,9 +57,7 @@ def test_images_of_floating_point_are_taken_as_they_are(images):
     as_floats = (images / 255).astype(np.float32)
     rows = torch.arange(50)
     exact = batches_of(images).take(rows, mean=MEAN, std=STD)[0]
-    torch.testing.assert_close(
-        batches_of(as_floats).take(rows, mean=MEAN, std=STD)[0], exact, atol=2e-6, rtol=0
-    )
+    torch.testing.assert_close(batches_of(as_floats).take(rows, mean=MEAN, std=STD)[0], exact, atol=2e-6, rtol=0)
 
 
 def test_vectors_are_standardised_by_feature_and_never_augmented():
@@ -122,9 +120,9 @@ def test_the_same_generator_gives_the_same_batch(images):
     batches, rows = batches_of(images), torch.arange(50)
 
     def take(seed):
-        return batches.take(
-            rows, mean=MEAN, std=STD, augment=Augment(2, True), generator=generator(seed), train=True
-        )[0]
+        return batches.take(rows, mean=MEAN, std=STD, augment=Augment(2, True), generator=generator(seed), train=True)[
+            0
+        ]
 
     assert torch.equal(take(3), take(3))
     assert not torch.equal(take(3), take(4))
@@ -133,9 +131,7 @@ def test_the_same_generator_gives_the_same_batch(images):
 @pytest.mark.parametrize("augment", [Augment(), Augment(2), Augment(0, True), Augment(3, True)])
 def test_every_setting_draws_as_many_numbers(images, augment):
     draws = generator(5)
-    batches_of(images).take(
-        torch.arange(10), mean=MEAN, std=STD, augment=augment, generator=draws, train=True
-    )
+    batches_of(images).take(torch.arange(10), mean=MEAN, std=STD, augment=augment, generator=draws, train=True)
     reference = generator(5)
     torch.rand(30, generator=reference)
     assert torch.equal(torch.rand(4, generator=draws), torch.rand(4, generator=reference))

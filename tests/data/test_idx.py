@@ -63,7 +63,7 @@ def test_mnists_files_are_not_taken_for_fashion_mnist(tmp_path, folder, monkeypa
 
 def test_default_augmentation_mirrors_garments_but_not_digits(tmp_path):
     write_mnist(tmp_path)
-    assert load("fashion-mnist", data_dir=tmp_path).augment == Augment(crop=2, flip=True)
+    assert load("fashion-mnist", data_dir=tmp_path).augment == Augment(flip=True)
     assert load("mnist", data_dir=tmp_path).augment == Augment()
 
 
@@ -129,7 +129,8 @@ def test_damaged_files_are_named_with_what_is_wrong(tmp_path, packed, stem, chan
     write(tmp_path / "mnist", stem, change(idx_bytes(arrays[stem])), packed)
     with pytest.raises(ValueError, match=sentence) as caught:
         load("mnist", data_dir=tmp_path)
-    assert str(tmp_path / "mnist" / stem)[:-10] in str(caught.value)
+    assert str(tmp_path / "mnist") in str(caught.value)
+    assert stem in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,7 @@ def _block_curve(z: Tensor, labels: Tensor, beta: float, working: torch.dtype) -
 
 def _block_curve_ruled_out(z: Tensor, labels: Tensor, beta: float, working: torch.dtype) -> Curve:
     """The same where some logits are minus infinity: such classes weigh nothing; 0 * inf is not formed."""
-    kept = (z.gather(1, labels[:, None]) > -math.inf).squeeze(
-        1
-    )  # else the loss is infinite at every temperature
+    kept = (z.gather(1, labels[:, None]) > -math.inf).squeeze(1)  # else the loss is infinite at every temperature
     z, labels = z[kept].to(working), labels[kept]
     if len(labels) == 0:
         return Curve(0.0, 0.0, 0.0, 0)

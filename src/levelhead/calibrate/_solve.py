@@ -36,9 +36,7 @@ class Solution:
 
 def solve(given: Given) -> Solution:
     """The best inverse temperature for `given` (logits with labels); see the head of this file."""
-    unscaled = _likelihood.curve(
-        given, 1.0
-    )  # also refuses NaN and infinities before anything is read off them
+    unscaled = _likelihood.curve(given, 1.0)  # also refuses NaN and infinities before anything is read off them
     scale = _likelihood.spread(_thinned(given)) or _likelihood.spread(given)
     if scale == 0 or unscaled.rows == 0:
         return Solution(1.0, "identity")  # every class scores the same: no temperature changes anything
@@ -56,9 +54,7 @@ def solve(given: Given) -> Solution:
     return _kept_if_better(given, Solution(math.exp(theta), status), unscaled)
 
 
-def _newton(
-    given: Given, theta: float, low: float, high: float, at_zero: _likelihood.Curve | None = None
-) -> float:
+def _newton(given: Given, theta: float, low: float, high: float, at_zero: _likelihood.Curve | None = None) -> float:
     """The root of the slope in [low, high] of log beta, from `theta`; `at_zero`: the curve at zero."""
     for _ in range(200):
         beta = math.exp(theta)

@@ -12,7 +12,7 @@ from levelhead.compare.settings import Comparison
 from levelhead.compare.shared import share
 from levelhead.compare.workers import Crew, Report
 from levelhead.files import write_json, write_text
-from levelhead.train.execute import FINISHED
+from levelhead.train.run import FINISHED
 
 
 def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, report: Report) -> dict[str, Any]:
@@ -38,7 +38,9 @@ def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, repor
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         failures = [
-            {"method": run.method, "seed": run.seed, "reason": failed[run.hash]} for run in missing if run.hash in failed
+            {"method": run.method, "seed": run.seed, "reason": failed[run.hash]}
+            for run in missing
+            if run.hash in failed
         ]
         return summarise(folder, failures, [*comparison.data.notes, *folder.version_warnings()])
 

@@ -1,6 +1,8 @@
 """The folder of a comparison: whose it is, who works in it, and where its files are."""
 
 import fcntl
+import hashlib
+import json
 import os
 import platform
 from collections.abc import Iterator
@@ -11,8 +13,7 @@ from typing import Any
 from levelhead._version import __version__
 from levelhead.compare.settings import Comparison
 from levelhead.files import read_json, write_json
-from levelhead.train.execute import FINISHED, versions
-from levelhead.train.run import Run
+from levelhead.train.run import FINISHED, Run, versions
 
 
 class Folder:
@@ -49,7 +50,9 @@ class Folder:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ValueError(f"another comparison is at work in {self.path}; wait for it or choose another --out") from None
+                raise ValueError(
+                    f"another comparison is at work in {self.path}; wait for it or choose another --out"
+                ) from None
             write_json(self.card, self._card(comparison, command))
             yield
 
@@ -59,7 +62,7 @@ class Folder:
         for path in sorted(self.path.glob(f"runs/*/{FINISHED}")):
             then = read_json(path).get("versions", {})
             warnings += [
-                f"{name} was {then[name]} when some runs were made and is {now[name]} now: numbers may differ by versions"
+                f"{name} was {then[name]} when some runs were made and is {now[name]} now: numbers may differ"
                 for name in now
                 if name in then and then[name] != now[name]
             ]
@@ -78,8 +81,7 @@ class Folder:
 
     def _refuse_other(self, then: dict[str, Any], now: dict[str, Any]) -> None:
         different = [
-            f"{name} ({_short(before)} there, {_short(after)} here)"
-            for name, before, after in _differences(then, now)
+            f"{name} ({_short(before)} there, {_short(after)} here)" for name, before, after in _differences(then, now)
         ]
         if different:
             raise ValueError(
@@ -129,3 +131,9 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def default_folder(comparison: Comparison) -> Path:
+    """Where a comparison goes that was given no ``--out``: a folder of its own for every identity."""
+    identity = json.dumps(comparison.identity(), sort_keys=True).encode()
+    return Path("levelhead-runs") / f"{comparison.data.name}-{hashlib.sha256(identity).hexdigest()[:8]}"

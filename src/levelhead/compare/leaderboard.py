@@ -106,8 +106,8 @@ def _remark(gap: dict[str, float | None]) -> str:
     mean = gap["mean"]
     if mean is None or abs(mean) < _REMARKABLE_GAP:
         return ""
-    word = "over" if mean > 0 else "under"
-    return f"{word}-confident before scaling: mean confidence {abs(mean) * 100:.1f} points {'above' if mean > 0 else 'below'} accuracy"
+    word, side = ("over", "above") if mean > 0 else ("under", "below")
+    return f"{word}-confident before scaling: mean confidence {abs(mean) * 100:.1f} points {side} accuracy"
 
 
 def _or_last(value: float | None) -> float:

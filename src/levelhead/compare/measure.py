@@ -14,7 +14,7 @@ from levelhead import metrics
 from levelhead.calibrate import TemperatureScaling, cross_fitted
 from levelhead.files import read_json
 from levelhead.predictions import Predictions
-from levelhead.train.execute import FINISHED
+from levelhead.train.run import FINISHED
 
 #: The measures of a leaderboard, in its order.
 MEASURES = ("nll", "brier", "accuracy", "gap", "ece", "oe", "mce", "adaptive_ece", "classwise_ece")
@@ -29,6 +29,7 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
     assert cal.logits is not None
     assert test.logits is not None
     scaling = TemperatureScaling().fit(cal)
+    raw = {"cal": cal.logits, "test": test.logits}
     scaled = {"cal": cross_fitted(cal.logits, cal.labels, folds=FOLDS), "test": scaling.apply(test.logits)}
     return [
         {
@@ -37,7 +38,7 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
             "seed": about["seed"],
             "role": predictions.role,
             "n": len(predictions.labels),
-            "raw": measures(predictions.logits, predictions.labels),
+            "raw": measures(raw[predictions.role], predictions.labels),
             "scaled": measures(scaled[predictions.role], predictions.labels),
             "temperature": scaling.temperature,
             "seconds": about["seconds"],
@@ -49,9 +50,9 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def measures(logits: np.ndarray | None, labels: np.ndarray) -> dict[str, float | None]:
+def measures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
     """All measures of one set of logits; what is undefined or infinite is ``None``."""
-    computed = metrics.Calibration(num_classes=np.shape(logits)[1], n_bins=N_BINS)
+    computed = metrics.Calibration(num_classes=logits.shape[1], n_bins=N_BINS)
     computed.update(logits=logits, labels=labels)
     values = computed.compute()
     # streaming reads this one from cells; a table should have it exactly

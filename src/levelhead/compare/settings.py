@@ -96,7 +96,9 @@ class Comparison:
                     for _ in range(2):
                         objective(inputs, labels)
                 except (ValueError, RuntimeError) as error:
-                    raise ValueError(f"{method} does not work with {self.network} on {self.data.name}: {error}") from None
+                    raise ValueError(
+                        f"{method} does not work with {self.network} on {self.data.name}: {error}"
+                    ) from None
 
     def _run(self, method: str, seed: int) -> Run:
         return Run(

@@ -40,13 +40,18 @@ def warnings(table: Sequence[Row], n_cal: int, n_test: int) -> list[str]:
     said = []
     seeds = {row["n_seeds"] for row in table}
     if len(seeds) > 1:
-        said.append(f"Methods have different numbers of seeds ({min(seeds)} to {max(seeds)}); differences use the seeds both have.")
+        said.append(
+            f"Methods have different numbers of seeds ({min(seeds)} to {max(seeds)}); differences use those both have."
+        )
     if not any(row["baseline"] for row in table):
         said.append("Vanilla is not among the methods, so there are no paired differences; add --method vanilla.")
     if n_cal < 300:
         said.append(f"The calibration split has only {n_cal} examples: temperatures and the recommendation are unsure.")
     if n_test < 500:
-        said.append(f"The test split has only {n_test} examples: calibration errors below about {0.85 / n_test**0.5:.2f} cannot be seen.")
+        said.append(
+            f"The test split has only {n_test} examples: "
+            f"calibration errors below about {0.85 / n_test**0.5:.2f} cannot be seen."
+        )
     return said
 
 
@@ -88,7 +93,9 @@ def _gain(chosen: Row, baseline: Row) -> str:
 def _cost(chosen: Row, baseline: Row) -> str:
     passes = chosen["passes"] / baseline["passes"]
     seconds = chosen["seconds"] / baseline["seconds"] if baseline["seconds"] else float("nan")
-    share = "the same number of forward-backward passes" if passes == 1 else f"{passes:g} times the forward-backward passes"
+    share = (
+        "the same number of forward-backward passes" if passes == 1 else f"{passes:g} times the forward-backward passes"
+    )
     return f"It costs {share} a step, {seconds:.2f} times the seconds of vanilla here."
 
 
@@ -117,7 +124,10 @@ def _limits(table: Sequence[Row], baseline: Row | None) -> str:
     typical = sorted(halves)[len(halves) // 2]
     unclear = [row["method"] for row in table if _could_be_chance(row["metrics"]["nll_scaled"])]
     cannot = f"cannot tell {_listed(unclear)} from vanilla, nor" if unclear else "cannot show"
-    return f"{seeds} seeds {cannot} differences in scaled NLL of less than about {typical:.3f} (95 % intervals, not corrected for the number of methods)."
+    return (
+        f"{seeds} seeds {cannot} differences in scaled NLL of less than about {typical:.3f} "
+        "(95 % intervals, not corrected for the number of methods)."
+    )
 
 
 def _difference(found: dict[str, Any], scale: float = 1, unit: str = "", digits: int = 4) -> str:

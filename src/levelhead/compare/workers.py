@@ -96,7 +96,9 @@ class Crew:
             worker.process.join()
             code = worker.process.exitcode
             event = "failed"
-            detail = f"its process died ({f'signal {-code}' if code and code < 0 else f'status {code}'}; out of memory?)"
+            detail = (
+                f"its process died ({f'signal {-code}' if code and code < 0 else f'status {code}'}; out of memory?)"
+            )
             self.workers[self.workers.index(worker)] = worker = self._start(worker.device)
         if event == "disk":
             raise OSError(detail)
@@ -148,6 +150,7 @@ def _serve(pipe: Connection, shared: Shared, threads: int) -> None:
 
     torch.set_num_threads(threads)
     data = shared.open()
+    told = 0.0
 
     def progress(at: Progress) -> None:
         nonlocal told

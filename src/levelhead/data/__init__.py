@@ -97,13 +97,9 @@ def load(
         source=str(source),
         data_dir=None if data_dir is None else str(data_dir),
         label=_only_for(read, TAKE_LABEL, "label", label, "tables (.csv, .parquet)"),
-        image_size=_only_for(
-            read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"
-        ),
+        image_size=_only_for(read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"),
     )
-    return assemble(
-        read(request), train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed
-    )
+    return assemble(read(request), train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
 
 
 def _reader(source: str) -> Callable[[Request], Source]:

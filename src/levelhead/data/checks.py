@@ -21,9 +21,7 @@ def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
 def check_lengths(where: str, num_inputs: int, num_labels: int) -> None:
     """Raises ValueError unless there are as many labels as inputs, and any at all."""
     if num_inputs != num_labels:
-        raise ValueError(
-            f"{where}: {num_inputs:,} inputs but {num_labels:,} labels; there must be one label an input"
-        )
+        raise ValueError(f"{where}: {num_inputs:,} inputs but {num_labels:,} labels; there must be one label an input")
     if num_labels == 0:
         raise ValueError(f"{where} is empty; every split needs at least one example of each class")
 
@@ -75,9 +73,7 @@ def encode_labels(
     checked = {where: _check_label_values(where, np.asarray(values)) for where, values in labels.items()}
     train_key = next(iter(checked))
     if len({values.dtype.kind == "U" for values in checked.values()}) > 1:
-        raise ValueError(
-            f"labels are words in one of {', '.join(checked)} and numbers in another; use one kind"
-        )
+        raise ValueError(f"labels are words in one of {', '.join(checked)} and numbers in another; use one kind")
     known = np.unique(checked[train_key])
     if len(known) < 2:
         raise ValueError(f"{train_key} holds only one class ({known[0]}); a classifier needs at least two")
@@ -110,9 +106,7 @@ def check_class_indices(where: str, labels: np.ndarray, classes: Sequence[str]) 
 
 def _check_label_values(where: str, values: np.ndarray) -> np.ndarray:
     if values.ndim != 1:
-        raise ValueError(
-            f"{where}: labels must be of shape (N,), got {values.shape}; one whole number an example"
-        )
+        raise ValueError(f"{where}: labels must be of shape (N,), got {values.shape}; one whole number an example")
     if len(values) == 0:
         raise ValueError(f"{where} is empty; every split needs at least one example of each class")
     if values.dtype.kind == "b":
@@ -121,9 +115,7 @@ def _check_label_values(where: str, values: np.ndarray) -> np.ndarray:
         return values
     if values.dtype.kind not in "iu":
         fix = "write whole numbers (for example labels.astype('int64')) or words"
-        fractions = (
-            np.flatnonzero(values != np.floor(values)) if values.dtype.kind == "f" else np.array([], int)
-        )
+        fractions = np.flatnonzero(values != np.floor(values)) if values.dtype.kind == "f" else np.array([], int)
         at = f"; the first is {values[fractions[0]]:g} at index {fractions[0]}" if len(fractions) else ""
         raise ValueError(f"{where}: labels must be whole numbers, got {values.dtype}{at}; {fix}")
     if int(values.min()) < 0:

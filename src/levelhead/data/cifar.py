@@ -95,14 +95,10 @@ def _batch(where: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
     except pickle.UnpicklingError as error:
         raise ValueError(f"{where} is not a batch of CIFAR-10 ({error})") from error
     except (EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(
-            f"{where} is damaged or not a batch of CIFAR-10 ({error!r}); copy it again"
-        ) from error
+        raise ValueError(f"{where} is damaged or not a batch of CIFAR-10 ({error!r}); copy it again") from error
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (3072,):
         found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise ValueError(
-            f"{where}: images must be uint8 (N, 3072), got {found}; it is another file or damaged"
-        )
+        raise ValueError(f"{where}: images must be uint8 (N, 3072), got {found}; it is another file or damaged")
     check_lengths(where, len(images), len(labels))
     check_class_indices(where, labels, CLASSES)
     return images.reshape(-1, *SHAPE), labels
@@ -135,9 +131,7 @@ def _from_parquet(folder: Path, shards: dict[str, list[Path]]) -> Source:
     splits = {role: encoded.read_split(shards[role]) for role in BATCHES}
     for split in splits.values():
         if split.names and split.names != CLASSES:
-            raise ValueError(
-                f"{split.where} is of another data set: its classes are {', '.join(split.names[:10])}"
-            )
+            raise ValueError(f"{split.where} is of another data set: its classes are {', '.join(split.names[:10])}")
         check_class_indices(split.where, split.labels, CLASSES)
     form = Form(*SHAPE)
     lossy = splits["train"].is_jpeg()
@@ -153,9 +147,7 @@ def _from_parquet(folder: Path, shards: dict[str, list[Path]]) -> Source:
 def _source(parts: dict[str, Part], origin: str, notes: tuple[str, ...] = ()) -> Source:
     sizes = len(parts["train"].labels), len(parts["test"].labels)
     if sizes != (50_000, 10_000):
-        notes += (
-            f"this copy has {sizes[0]:,} and {sizes[1]:,} images, not the 50,000 and 10,000 of the original",
-        )
+        notes += (f"this copy has {sizes[0]:,} and {sizes[1]:,} images, not the 50,000 and 10,000 of the original",)
     return Source(
         name="cifar10",
         kind="image",

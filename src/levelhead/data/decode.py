@@ -88,8 +88,7 @@ def _to_8_bits(image: Any) -> Any:
         highest, unit = (1.0, 255.0) if image.mode == "F" else (65535.0, 1 / 257)
         if not (values.min() >= 0 and values.max() <= highest):
             raise ValueError(
-                f"pixels of mode {image.mode} must lie from 0 to {highest:g}, got {values.min():g} to "
-                f"{values.max():g}"
+                f"pixels of mode {image.mode} must lie from 0 to {highest:g}, got {values.min():g} to {values.max():g}"
             )
         return Image.fromarray(np.rint(values * unit).astype(np.uint8))
     if image.has_transparency_data:

@@ -133,9 +133,7 @@ def _column(where: str, columns: Sequence[str], wanted: Sequence[str], what: str
     for name in wanted:
         if name in columns:
             return name
-    raise ValueError(
-        f"{where} has no column of {what} ({' or '.join(wanted)}); its columns are {', '.join(columns)}"
-    )
+    raise ValueError(f"{where} has no column of {what} ({' or '.join(wanted)}); its columns are {', '.join(columns)}")
 
 
 def _class_names(schema: Any, label_column: str) -> tuple[str, ...]:

@@ -54,8 +54,7 @@ def read(request: Request) -> Source:
     _check_same_classes(trees)
     if len(classes) < 2:
         raise ValueError(
-            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at "
-            "least two"
+            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
         )
     files = [path for tree in trees.values() for path in tree.paths(classes)]
     form = survey(((str(path), path) for path in files), request.image_size)
@@ -103,22 +102,17 @@ def _trees(root: Path) -> dict[str, _Tree]:
 
 def _tree(folder: Path) -> _Tree:
     images: dict[str, list[Path]] = {}
-    others: list[Path] = [
-        path for path in sorted(folder.iterdir()) if path.is_file() and not _hidden(path.name)
-    ]
+    others: list[Path] = [path for path in sorted(folder.iterdir()) if path.is_file() and not _hidden(path.name)]
     for class_folder in _folders(folder):
         files = _files(class_folder)
         images[class_folder.name] = [path for path in files if path.suffix.lower() in ENDINGS]
         others += [path for path in files if path.suffix.lower() not in ENDINGS]
         if not images[class_folder.name]:
             raise ValueError(
-                f"{class_folder} holds no images (endings: {' '.join(sorted(ENDINGS))}); add some, or "
-                "remove the folder"
+                f"{class_folder} holds no images (endings: {' '.join(sorted(ENDINGS))}); add some, or remove the folder"
             )
     if not images:
-        raise ValueError(
-            f"{folder} holds no class folders; put the images of each class into a folder of its name"
-        )
+        raise ValueError(f"{folder} holds no class folders; put the images of each class into a folder of its name")
     return _Tree(folder, images, others)
 
 

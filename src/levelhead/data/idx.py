@@ -42,10 +42,8 @@ def mnist(request: Request) -> Source:
 
 
 def fashion_mnist(request: Request) -> Source:
-    """Fashion-MNIST (Xiao et al. 2017): 60,000 and 10,000 garments, else as MNIST; crop 2 and flip."""
-    return _named(
-        request, "fashion-mnist", "Fashion-MNIST", "FashionMNIST", GARMENTS, Augment(crop=2, flip=True)
-    )
+    """Fashion-MNIST (Xiao et al. 2017): 60,000 and 10,000 garments, else as MNIST; flip."""
+    return _named(request, "fashion-mnist", "Fashion-MNIST", "FashionMNIST", GARMENTS, Augment(flip=True))
 
 
 def read_idx(path: Path, ndim: int) -> np.ndarray:
@@ -65,9 +63,7 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
         raise ValueError(f"{path} is damaged or cut short ({error}); copy or download it again") from error
     start = 4 + 4 * ndim
     if len(content) < start:
-        raise ValueError(
-            f"{path} is cut short: {len(content)} bytes, its header alone needs {start}; copy it again"
-        )
+        raise ValueError(f"{path} is cut short: {len(content)} bytes, its header alone needs {start}; copy it again")
     magic, wanted = struct.unpack(">I", content[:4])[0], 0x0800 + ndim
     if magic != wanted:
         raise ValueError(
@@ -147,6 +143,5 @@ def _size_note(title: str, parts: dict[str, Part]) -> tuple[str, ...]:
     if sizes == (60_000, 10_000):
         return ()
     return (
-        f"this copy of {title} has {sizes[0]:,} and {sizes[1]:,} images, not the 60,000 and 10,000 of the "
-        "original",
+        f"this copy of {title} has {sizes[0]:,} and {sizes[1]:,} images, not the 60,000 and 10,000 of the original",
     )

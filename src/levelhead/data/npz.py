@@ -31,7 +31,8 @@ def read(request: Request) -> Source:
     inputs = {role: arrays[f"{role}_x"] for role in roles}
     kind, axis = _layout(f"{path}, train_x", inputs["train"].shape)
     for role in roles:
-        _check_like_train(path, role, inputs)
+        _check_like_train(path, role, inputs, kind)
+    for role in roles:
         check_lengths(f"{path}, {role}", len(inputs[role]), _length(arrays[f"{role}_y"]))
         inputs[role] = _converted(f"{path}, {role}_x", inputs[role], kind, axis)
     names = {role: f"{path}, {role}_y" for role in roles}
@@ -92,17 +93,15 @@ def _layout(where: str, shape: tuple[int, ...]) -> tuple[Kind, int | None]:
     )
 
 
-def _check_like_train(path: Path, role: str, inputs: dict[str, np.ndarray]) -> None:
+def _check_like_train(path: Path, role: str, inputs: dict[str, np.ndarray], kind: Kind) -> None:
     array, train = inputs[role], inputs["train"]
     if array.shape[1:] != train.shape[1:]:
         raise ValueError(
             f"{path}: one example of {role}_x has shape {array.shape[1:]}, one of train_x "
             f"{train.shape[1:]}; they must be equal"
         )
-    if (array.dtype == np.uint8) != (train.dtype == np.uint8):
-        raise ValueError(
-            f"{path}: {role}_x is {array.dtype} but train_x is {train.dtype}; store both in the same way"
-        )
+    if kind == "image" and (array.dtype == np.uint8) != (train.dtype == np.uint8):
+        raise ValueError(f"{path}: {role}_x is {array.dtype} but train_x is {train.dtype}; store both in the same way")
 
 
 def _converted(where: str, array: np.ndarray, kind: Kind, axis: int | None) -> np.ndarray:

@@ -97,8 +97,7 @@ class Dataset:
     def counts(self) -> dict[str, list[int]]:
         """Examples of each class, a role; the classes in the order of `classes`."""
         return {
-            role: np.bincount(split.labels, minlength=self.num_classes).tolist()
-            for role, split in self.splits.items()
+            role: np.bincount(split.labels, minlength=self.num_classes).tolist() for role, split in self.splits.items()
         }
 
     def describe(self) -> list[tuple[str, int, list[int]]]:

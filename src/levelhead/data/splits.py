@@ -125,9 +125,7 @@ def _need_examples_of_each_class(counts: np.ndarray, classes: Sequence[str], cut
     )
 
 
-def _need_room(
-    name: str, size: int, lowest: int, highest: int, after: Mapping[str, int] | None = None
-) -> None:
+def _need_room(name: str, size: int, lowest: int, highest: int, after: Mapping[str, int] | None = None) -> None:
     if lowest <= size <= highest:
         return
     why = f"one example for each of {lowest} classes" if size < lowest else "what is there"

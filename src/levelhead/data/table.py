@@ -70,9 +70,7 @@ def _read_table(path: Path) -> Any:
 def _label_column(path: Path, columns: list[str], label: str | None) -> str:
     shown = ", ".join(columns[:20]) + (f", ... ({len(columns)} in all)" if len(columns) > 20 else "")
     if label is None:
-        raise ValueError(
-            f"{path}: say which column holds the labels with --label (label=); its columns are {shown}"
-        )
+        raise ValueError(f"{path}: say which column holds the labels with --label (label=); its columns are {shown}")
     if label not in columns:
         close = difflib.get_close_matches(label, columns, n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""

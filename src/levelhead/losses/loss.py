@@ -5,6 +5,7 @@ consistency takes the logits of both views and the pairing. Shapes: B batch, C c
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -44,7 +45,10 @@ class Loss(Member):
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty(Member):
-    """Base of the penalties on the logits of a view; added with ``weight``."""
+    """Base of the penalties on the logits of a view; each declares the ``weight`` it is added with."""
+
+    if TYPE_CHECKING:  # a field of every member, where its place among the arguments is the member's to say
+        weight: float
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Per example ``(B, ...)``, not yet weighted."""
@@ -54,6 +58,9 @@ class Penalty(Member):
 @dataclass(frozen=True, kw_only=True)
 class Consistency(Member):
     """Base of the penalties that compare the clean with the mixed view; needs mixing, and both views."""
+
+    if TYPE_CHECKING:  # a field of every member, where its place among the arguments is the member's to say
+        weight: float
 
     def __call__(self, clean: Tensor, mixed: Tensor, mix: Mix) -> Tensor:
         """Per example ``(B, ...)``, not yet weighted."""
@@ -94,7 +101,5 @@ def one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= num_classes:
             raise ValueError(f"labels must be in 0..{num_classes - 1} for {num_classes} classes, not {low}..{high}")
-    opened = torch.zeros(
-        (labels.shape[0], num_classes, *labels.shape[1:]), dtype=dtype, device=labels.device
-    )
+    opened = torch.zeros((labels.shape[0], num_classes, *labels.shape[1:]), dtype=dtype, device=labels.device)
     return opened.scatter_(1, labels.long().unsqueeze(1), 1)

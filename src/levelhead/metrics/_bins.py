@@ -78,9 +78,7 @@ def ace(bins: Bins) -> float:
 def rmsce(bins: Bins) -> float:
     """Root of the mean over examples of their bin's (accuracy - confidence)^2."""
     n = bins.total
-    return (
-        float(np.sqrt(np.nansum((bins.accuracy - bins.confidence) ** 2 * bins.count) / n)) if n else math.nan
-    )
+    return float(np.sqrt(np.nansum((bins.accuracy - bins.confidence) ** 2 * bins.count) / n)) if n else math.nan
 
 
 def debiased_ece(bins: Bins) -> float:

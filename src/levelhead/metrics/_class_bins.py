@@ -36,6 +36,7 @@ def add(state: State, chunk: Chunk) -> None:
     cell = where.mul_(n_bins).add_(bin_index(values, n_bins, stored_as))
     count = torch.bincount(cell, minlength=size).view(num_classes, n_bins).cpu()
     total = torch.bincount(cell, weights=values.double(), minlength=size).view(num_classes, n_bins).cpu()
+    total = total.double()  # bincount of nothing is int64, weights or not
     # the first bin: everything that was left out, plus what was handed in and fell there after all
     everything = probs.sum(1 - chunk.class_dim, dtype=torch.float64).cpu()
     count[:, 0] += len(chunk) - count.sum(1)

@@ -26,9 +26,7 @@ def bin_index(values: Tensor, n_bins: int, stored_as: torch.dtype) -> Tensor:
     if _multiplying_is_exact(n_bins, values.dtype, stored_as):
         index = values.mul(n_bins).ceil_().sub_(1)
     else:
-        index = torch.bucketize(
-            values.contiguous(), _inner_edges(n_bins, values.dtype, stored_as, values.device)
-        )
+        index = torch.bucketize(values.contiguous(), _inner_edges(n_bins, values.dtype, stored_as, values.device))
     return index.clamp_(0, n_bins - 1).to(torch.int64)
 
 

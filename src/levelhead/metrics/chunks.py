@@ -49,9 +49,7 @@ class Chunk:
         z = self._laid_out(scores, working, copy=True)
         top = z.amax(self.class_dim, keepdim=True)
         z.sub_(top)
-        self.shifted_true = z.gather(self.class_dim, self._index).squeeze(
-            self.class_dim
-        )  # logit of label - max
+        self.shifted_true = z.gather(self.class_dim, self._index).squeeze(self.class_dim)  # logit of label - max
         self.at_top = self.shifted_true == 0
         self.weights = z.exp_()
         self.total = self.weights.sum(self.class_dim)
@@ -94,9 +92,7 @@ class Chunk:
         if self.kind == "probs":
             return (1 - self.top_prob.double()).clamp_(min=0)
         others = self.weights.frac().sum(self.class_dim)  # the maximum's own weight is exactly one
-        others = torch.where(
-            self.total >= 1.5, self.total - 1, others
-        ).double()  # ties at the top are ones too
+        others = torch.where(self.total >= 1.5, self.total - 1, others).double()  # ties at the top are ones too
         return others / (1 + others)
 
     @cached_property

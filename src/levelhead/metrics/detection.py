@@ -19,9 +19,7 @@ def _scores(values: Array, name: str) -> np.ndarray:
     scores = tensor.cpu().numpy()
     bad = np.isnan(scores)
     if bad.any():
-        raise ValueError(
-            f"{name} holds {int(bad.sum())} NaN of {bad.size}, the first at index {int(bad.argmax())}"
-        )
+        raise ValueError(f"{name} holds {int(bad.sum())} NaN of {bad.size}, the first at index {int(bad.argmax())}")
     return scores
 
 

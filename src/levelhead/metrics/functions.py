@@ -26,9 +26,7 @@ def _checked(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     return given
 
 
-def _accumulate(
-    part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15
-) -> Calibration:
+def _accumulate(part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> Calibration:
     given = _checked(logits, probs, labels)
     accumulator = Calibration(given.scores.shape[1], n_bins, parts=[part])
     accumulator._add(given)
@@ -103,23 +101,17 @@ def ace(*, logits: Array | None = None, probs: Array | None = None, labels: Arra
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ace"]
 
 
-def rmsce(
-    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
-) -> float:
+def rmsce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """Root-mean-square calibration error: ECE with squares, then the root. In [0, 1], never below ECE."""
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["rmsce"]
 
 
-def debiased_ece(
-    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
-) -> float:
+def debiased_ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """ECE less what chance alone adds to it in bins of this size (Kumar et al. 2019). In [0, ECE]."""
     return _accumulate("top_label", logits, probs, labels, n_bins).compute()["debiased_ece"]
 
 
-def classwise_ece(
-    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
-) -> float:
+def classwise_ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """The calibration error of each class's probability over all examples, averaged over all C classes.
 
     In [0, 1]. Classes without a single label count too: their probabilities should be near zero.
@@ -127,9 +119,7 @@ def classwise_ece(
     return _accumulate("class_bins", logits, probs, labels, n_bins).compute()["classwise_ece"]
 
 
-def reliability(
-    *, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15
-) -> Bins:
+def reliability(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> Bins:
     """The numbers of a reliability diagram: count, mean confidence and accuracy of each bin."""
     return _accumulate("top_label", logits, probs, labels, n_bins).bins()
 

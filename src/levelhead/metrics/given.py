@@ -56,9 +56,7 @@ def check(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     """Scores and labels as tensors, or a ValueError that says what came and what is needed."""
     if (logits is None) == (probs is None):
         came = "both" if logits is not None else "neither"
-        raise ValueError(
-            f"give exactly one of logits= and probs=, got {came}: which one it is, is never guessed"
-        )
+        raise ValueError(f"give exactly one of logits= and probs=, got {came}: which one it is, is never guessed")
     kind: Kind = "logits" if probs is None else "probs"
     scores = check_scores(logits if probs is None else probs, kind)
     return Given(scores, kind, check_labels(labels, scores))
@@ -86,9 +84,7 @@ def check_labels(values: object, scores: Tensor) -> Tensor:
     labels = as_tensor(values, "labels")
     rows, classes = scores.shape
     if labels.is_floating_point() or labels.dtype == torch.bool or labels.is_complex():
-        raise ValueError(
-            f"labels must be integers, got dtype {labels.dtype}; convert with .astype('int64') or .long()"
-        )
+        raise ValueError(f"labels must be integers, got dtype {labels.dtype}; convert with .astype('int64') or .long()")
     if labels.ndim != 1 or labels.shape[0] != rows:
         raise ValueError(
             f"labels must have shape ({rows},) to match the {rows} rows of scores, got {tuple(labels.shape)}"

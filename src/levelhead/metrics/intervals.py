@@ -50,7 +50,5 @@ def paired(
     """
     ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(baseline_values, dtype=np.float64)
     if ours.shape != theirs.shape:
-        raise ValueError(
-            f"paired values need the same runs on both sides, got shapes {ours.shape} and {theirs.shape}"
-        )
+        raise ValueError(f"paired values need the same runs on both sides, got shapes {ours.shape} and {theirs.shape}")
     return student_t(ours - theirs, level)

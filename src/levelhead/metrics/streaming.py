@@ -62,9 +62,7 @@ class Calibration:
         for part in self._parts:
             self._state.update(_PARTS[part][0](num_classes, self.n_bins))
 
-    def update(
-        self, *, logits: Array | None = None, probs: Array | None = None, labels: Array | None = None
-    ) -> None:
+    def update(self, *, logits: Array | None = None, probs: Array | None = None, labels: Array | None = None) -> None:
         """Add a batch: `logits` or `probs` (N, C) with C = num_classes, and `labels` (N,) integers in [0, C).
 
         NumPy arrays and tensors on any device, of any floating type; nothing is copied as a whole. N = 0 adds
@@ -103,9 +101,7 @@ class Calibration:
             (other.num_classes, other.n_bins, other._parts),
         )
         if mine != theirs:
-            raise ValueError(
-                f"accumulators cannot be merged: num_classes, n_bins, parts are {mine} and {theirs}"
-            )
+            raise ValueError(f"accumulators cannot be merged: num_classes, n_bins, parts are {mine} and {theirs}")
         self._absorb({name: value.clone() for name, value in other._state.items()}, other.num_examples)
         return self
 

@@ -81,7 +81,5 @@ class CutMix(Mixer):
         assert drawn.box is not None
         top, left, bottom, right = drawn.box
         mixed = inputs.clone()
-        mixed[:, :, top:bottom, left:right] = inputs[
-            drawn.mix.partner.to(inputs.device), :, top:bottom, left:right
-        ]
+        mixed[:, :, top:bottom, left:right] = inputs[drawn.mix.partner.to(inputs.device), :, top:bottom, left:right]
         return mixed

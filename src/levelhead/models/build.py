@@ -50,7 +50,12 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 
 def build(
-    name: str, *, num_classes: int, in_channels: int = 3, input_shape: Shape | None = None, image_size: int = 32
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    input_shape: Shape | None = None,
+    image_size: int = 32,
 ) -> nn.Module:
     """Build a network by name, ``name(argument=value)`` or ``package.module:function``.
 
@@ -71,11 +76,15 @@ def build(
     builder = NETWORKS.get(term.name)
     if builder is None:
         raise unknown("network", term.name, NETWORKS)
-    allowed = {key: item for key, item in inspect.signature(builder).parameters.items() if item.kind == item.KEYWORD_ONLY}
+    allowed = {
+        key: item for key, item in inspect.signature(builder).parameters.items() if item.kind == item.KEYWORD_ONLY
+    }
     for key, value in given.items():
         if key not in allowed:
-            raise unknown(f"argument of {term.name}", key, allowed) if allowed else ValueError(
-                f"{term.name} takes no arguments, but {key} was given"
+            raise (
+                unknown(f"argument of {term.name}", key, allowed)
+                if allowed
+                else ValueError(f"{term.name} takes no arguments, but {key} was given")
             )
         _check(term.name, key, value)
     return builder(num_classes, shape, **given)

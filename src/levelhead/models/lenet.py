@@ -11,7 +11,9 @@ class LeNet(nn.Module):
         super().__init__()
         height, width = (((side - 4) // 2 - 4) // 2 for side in image_size)
         if height < 1 or width < 1:
-            raise ValueError(f"lenet needs images of at least 16x16 pixels, not {image_size[0]}x{image_size[1]}; use small")
+            raise ValueError(
+                f"lenet needs images of at least 16x16 pixels, not {image_size[0]}x{image_size[1]}; use small"
+            )
         self.conv1 = nn.Conv2d(in_channels, 6, 5)
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.fc1 = nn.Linear(16 * height * width, 120)

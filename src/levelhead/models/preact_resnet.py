@@ -33,7 +33,13 @@ class PreActResNet(nn.Module):
     """Stem, stages of pre-activation blocks, global average pooling, one linear classifier."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, widths: tuple[int, ...], depth: int, stem_stride: int, dropout: float
+        self,
+        num_classes: int,
+        in_channels: int,
+        widths: tuple[int, ...],
+        depth: int,
+        stem_stride: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, widths[0], 3, stem_stride, padding=1, bias=False)

@@ -74,9 +74,7 @@ def read(folder: str | Path) -> Comparison:
     about, summary, results = (_read(folder / name, kind) for name, kind in NEEDED.items())
     rows = summary.get("rows")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "method" in row for row in rows):
-        raise ValueError(
-            f"{folder / 'summary.json'} has no list of rows with a method each; run the comparison again"
-        )
+        raise ValueError(f"{folder / 'summary.json'} has no list of rows with a method each; run the comparison again")
     needed = {"method", "seed", "role", "run"}
     for index, result in enumerate(results):
         if not isinstance(result, dict) or not needed <= set(result):
@@ -93,9 +91,7 @@ def _check_there(folder: Path) -> None:
         raise ValueError(f"{folder} is {'a file' if folder.exists() else 'not there'}; {hint}")
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
-        raise ValueError(
-            f"{folder} is not the folder of a finished comparison: {', '.join(missing)} missing; {hint}"
-        )
+        raise ValueError(f"{folder} is not the folder of a finished comparison: {', '.join(missing)} missing; {hint}")
 
 
 def _read(path: Path, kind: type) -> Any:

@@ -148,9 +148,7 @@ def _one_of(logits: np.ndarray | None, probs: np.ndarray | None) -> tuple[np.nda
         return np.asarray(logits), True
     if probs is not None and logits is None:
         return np.asarray(probs), False
-    raise ValueError(
-        f"give exactly one of logits= and probs=; got {'both' if logits is not None else 'neither'}"
-    )
+    raise ValueError(f"give exactly one of logits= and probs=; got {'both' if logits is not None else 'neither'}")
 
 
 def _blocks(scores: np.ndarray) -> Iterator[slice]:

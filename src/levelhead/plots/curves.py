@@ -115,8 +115,6 @@ def draw(ax: Any, data: Iterable[Curve], *, baseline: str | None = None, title: 
     quantity = data[0].quantity if data else ""
     ax.set(xlabel="epoch", ylabel=NAMES.get(quantity, quantity))
     seeds = max((int(c.seeds.max()) for c in data), default=0)
-    ax.set_title(
-        style.plain((f"mean over {seeds} seeds" if seeds != 1 else "1 seed") if title is None else title)
-    )
+    ax.set_title(style.plain((f"mean over {seeds} seeds" if seeds != 1 else "1 seed") if title is None else title))
     if data:
         ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)

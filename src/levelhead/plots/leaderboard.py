@@ -65,9 +65,7 @@ def _panel(ax: Any, data: Pooled, measures: dict[str, Any]) -> None:
     assert data.raw is not None
     reliability.draw(ax, data.raw.diagram, title="", colour=style.RAW, marker="o", label="before scaling")
     if data.scaled:
-        reliability.draw(
-            ax, data.scaled.diagram, title="", colour=style.SCALED, marker="s", label="after scaling"
-        )
+        reliability.draw(ax, data.scaled.diagram, title="", colour=style.SCALED, marker="s", label="after scaling")
     ax.set_title(style.plain(data.method, width=26))
     values = [(measures.get(f"ece_{state}") or {}).get("mean") for state in ("raw", "scaled")]
     text = " → ".join(f"{value:.3f}" for value in values if value is not None)

@@ -66,9 +66,7 @@ def scaled(scores: Mapping[str, np.ndarray], temperature: float) -> dict[str, np
     """`{"logits": ...}` divided by a temperature; probabilities are taken through their logarithm first."""
     if "logits" in scores:
         return {"logits": scores["logits"] / np.asarray(temperature, scores["logits"].dtype)}
-    with np.errstate(
-        divide="ignore"
-    ):  # a probability of zero is a class ruled out: its logit is minus infinity
+    with np.errstate(divide="ignore"):  # a probability of zero is a class ruled out: its logit is minus infinity
         return {"logits": np.log(scores["probs"].astype(np.float64)) / temperature}
 
 

@@ -62,11 +62,7 @@ class Diagram:
         return self._mean(self.confidence)
 
     def _mean(self, values: np.ndarray) -> float:
-        return (
-            float(np.average(values[self.filled], weights=self.count[self.filled]))
-            if self.n
-            else float("nan")
-        )
+        return float(np.average(values[self.filled], weights=self.count[self.filled])) if self.n else float("nan")
 
     def table(self) -> list[dict[str, float | int | None]]:
         """One row a bin: from, to, count, confidence, accuracy, lo, hi, gap; None where the bin is empty."""
@@ -165,9 +161,7 @@ def draw(
     ax.errorbar(x, y, yerr=reach, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.6, zorder=2)
     ax.plot(x, y, color=colour, linewidth=0.8, alpha=0.7, zorder=3)
     share = data.count[keep] / max(data.n, 1)
-    ax.scatter(
-        x, y, s=6 + 60 * share, color=colour, marker=marker, linewidths=0, zorder=4, label=label or None
-    )
+    ax.scatter(x, y, s=6 + 60 * share, color=colour, marker=marker, linewidths=0, zorder=4, label=label or None)
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
     ax.set_title(style.plain(caption(data) if title is None else title))
 

@@ -76,9 +76,7 @@ def tradeoff(
     if not chosen:
         raise ValueError(f"there are no results of role {role!r} to draw")
     if not any(measure in (r.get("raw") or {}) for r in chosen):
-        raise ValueError(
-            f"no result has the measure {measure!r}; there are {sorted(chosen[0].get('raw') or {})}"
-        )
+        raise ValueError(f"no result has the measure {measure!r}; there are {sorted(chosen[0].get('raw') or {})}")
     by_method: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
     for result in chosen:
         by_method.setdefault(result["method"], []).append(result)
@@ -130,11 +128,7 @@ def _draw_point(ax: Any, point: Point, colour: str, marker: str) -> None:
     accuracy, raw, scaled = (point.mean(which) for which in ("accuracy", "raw", "scaled"))
     ax.plot([raw, scaled], [accuracy, accuracy], color=colour, linewidth=0.8, zorder=2)
     if len(point.seeds) > 1:
-        ax.scatter(
-            point.raw, point.accuracy, s=4, facecolors="none", edgecolors=colour, linewidths=0.5, zorder=1
-        )
+        ax.scatter(point.raw, point.accuracy, s=4, facecolors="none", edgecolors=colour, linewidths=0.5, zorder=1)
         ax.scatter(point.scaled, point.accuracy, s=4, color=colour, linewidths=0, alpha=0.6, zorder=1)
     ax.scatter([raw], [accuracy], s=36, facecolors="white", edgecolors=colour, marker=marker, zorder=3)
-    ax.scatter(
-        [scaled], [accuracy], s=36, color=colour, marker=marker, zorder=3, label=style.plain(point.method)
-    )
+    ax.scatter([scaled], [accuracy], s=36, color=colour, marker=marker, zorder=3, label=style.plain(point.method))

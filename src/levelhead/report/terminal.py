@@ -47,7 +47,9 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for sentence in summary.get("verdict") or ():
         console.print(Padding(Text(str(sentence)), (1, 0, 0, 0)))
     troubles = [str(text) for text in summary.get("warnings") or ()]
-    troubles += [f"{f.get('method')}, seed {f.get('seed')}, failed: {f.get('reason')}" for f in summary.get("failed") or ()]
+    troubles += [
+        f"{f.get('method')}, seed {f.get('seed')}, failed: {f.get('reason')}" for f in summary.get("failed") or ()
+    ]
     if troubles:
         console.print()
     for text in troubles:
@@ -60,7 +62,9 @@ def notes(summary: Mapping[str, Any]) -> list[str]:
     seeds = sorted({int(row.get("n_seeds") or 0) for row in rows})
     level = f"{100 * (summary.get('confidence') or 0.95):g} %"
     many = "-".join(str(n) for n in ([seeds[0], seeds[-1]] if len(seeds) > 1 else seeds))
-    found = [f"test, n = {rounding.count(summary.get('n_test'))}; NLL in nats, lower is better; gap: confidence - accuracy."]
+    found = [
+        f"test, n = {rounding.count(summary.get('n_test'))}; NLL in nats, lower is better; gap: confidence - accuracy."
+    ]
     if any(rounding.half_width(_metric(row, "nll_scaled")) is not None for row in rows):
         found.append(f"± is half the {level} interval over {many} seeds.")
     else:
@@ -85,7 +89,10 @@ def _cells(row: Mapping[str, Any], with_difference: bool) -> list[Any]:
     accuracy = _metric(row, "accuracy_raw").get("mean")
     cells.append("-" if rounding.undefined(accuracy) else f"{_ascii(100 * accuracy, 1)} %")
     cells.append(_ascii(row.get("temperature"), 2))
-    cells += [text.replace(rounding.DASH, "-") for text in (rounding.times(row.get("passes")), rounding.seconds(row.get("seconds")))]
+    cells += [
+        text.replace(rounding.DASH, "-")
+        for text in (rounding.times(row.get("passes")), rounding.seconds(row.get("seconds")))
+    ]
     return cells
 
 

@@ -37,4 +37,3 @@ class Rule(Member):
     def __call__(self, targets: Tensor, head_logits: Tensor | None = None) -> Tensor:
         """Turn targets ``(B, C, ...)`` into targets of the same shape."""
         raise NotImplementedError
-

@@ -33,4 +33,6 @@ class Checkpoints:
         try:
             return torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:
-            raise ValueError(f"the checkpoint {self.path} cannot be read ({error}); remove it to start this run anew") from None
+            raise ValueError(
+                f"the checkpoint {self.path} cannot be read ({error}); remove it to start this run anew"
+            ) from None

@@ -4,27 +4,23 @@
 """
 
 import fcntl
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import safetensors.torch
 import torch
 
-from levelhead._version import __version__
 from levelhead.data import Dataset
 from levelhead.files import write_json, write_whole
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
-from levelhead.train.run import Run
+from levelhead.train.run import FINISHED, Run, versions
 from levelhead.train.trainer import Progress, Trainer
 
 #: The roles whose predictions are kept.
 PREDICTED = ("cal", "test")
-FINISHED = "run.json"
 
 
 def execute(
@@ -64,16 +60,6 @@ def execute(
             },
         )
         checkpoints.path.unlink(missing_ok=True)
-
-
-def versions() -> dict[str, str]:
-    """What was installed when the numbers were made: recorded, not part of a run's name."""
-    return {
-        "levelhead": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-    }
 
 
 def _predictions(trainer: Trainer, role: str) -> Predictions:

@@ -2,10 +2,18 @@
 
 import hashlib
 import json
+import platform
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import torch
+
+from levelhead._version import __version__
 from levelhead.train.recipe import Recipe
+
+#: The file that is written last in a run's folder: where it stands, the run is finished.
+FINISHED = "run.json"
 
 
 @dataclass(frozen=True)
@@ -53,3 +61,13 @@ class Run:
 def stream(seed: int, purpose: str) -> int:
     """A generator seed for one purpose of a run, so that no two of its streams are the same."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little") >> 1
+
+
+def versions() -> dict[str, str]:
+    """What was installed when the numbers were made: recorded, not part of a run's name."""
+    return {
+        "levelhead": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }

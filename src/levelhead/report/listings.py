@@ -1,0 +1,101 @@
+"""Plain tables for a terminal: data, methods, one method's card, one file's measures, what the doctor found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MANY = 12
+
+
+def print_data(
+    name: str,
+    origin: str,
+    shape: Sequence[int],
+    classes: Sequence[str],
+    counts: Mapping[str, Sequence[int]],
+    notes: Sequence[str],
+    console: Console,
+) -> None:
+    """What is about to be trained on: origin, shape, classes, examples a role and class, and warnings."""
+    _say(console, f"{name}: {len(classes)} classes, inputs {'x'.join(map(str, shape))}. {origin}")
+    table = _table("role", "examples", *(classes if len(classes) <= _MANY else ("fewest a class", "most a class")))
+    for role, each in counts.items():
+        cells = each if len(classes) <= _MANY else (min(each), max(each))
+        table.add_row(role, f"{sum(each):,}", *map(str, cells))
+    console.print(table)
+    for note in notes:
+        _say(console, f"Note: {note}")
+
+
+def print_methods(cards: Sequence[Any], console: Console) -> None:
+    """Name with arguments, passes, and paper; the sentence on a line of its own, so that it can be copied."""
+    for card in cards:
+        _say(console, Text.assemble((card.usage, "bold"), f"   {card.passes:g}x   {card.paper}"))
+        _say(console, f"    {card.idea}")
+        _say(console, f"    {card.sentence}")
+    _say(console, "\nNx: forward-backward passes of a batch in a training step. 'levelhead methods NAME' shows a card.")
+
+
+def print_card(card: Any, console: Console) -> None:
+    """All there is to know of one method."""
+    for label, value in (
+        ("name", card.usage),
+        ("idea", card.idea),
+        ("equation", card.equation),
+        ("sentence", card.sentence),
+        ("passes", f"{card.passes:g} forward-backward passes of a batch in a training step"),
+        ("paper", card.paper),
+    ):
+        _say(console, Text.assemble((f"{label:9s} ", "bold"), value))
+
+
+def print_measures(entry: Mapping[str, Any], console: Console) -> None:
+    """The measures of one file or run, raw and scaled, after a sentence on how sure the model is."""
+    raw, scaled = entry["raw"], entry.get("scaled")
+    gap = raw["gap"]
+    if gap is not None:
+        side = "above" if gap > 0 else "below"
+        _say(console, f"Mean confidence is {abs(gap) * 100:.1f} points {side} accuracy (n = {entry['n']:,}).")
+    table = _table("measure", "raw", *(["scaled"] if scaled else []))
+    for name, value in raw.items():
+        table.add_row(name, _number(value), *([_number(scaled[name])] if scaled else []))
+    console.print(table)
+    if scaled:
+        _say(console, f"Scaled: logits divided by T = {entry['temperature']:.3f}, fitted on other examples.")
+    else:
+        _say(console, "Give --cal FILE, predictions on other examples, to see what a temperature would mend.")
+
+
+def print_findings(findings: Mapping[str, Any], console: Console) -> None:
+    """The doctor's findings, a section each."""
+    for section, found in findings.items():
+        if isinstance(found, Mapping):
+            _say(console, Text(section, "bold"))
+            for name, value in found.items():
+                _say(console, f"  {name:18s} {value}")
+        else:
+            _say(console, Text.assemble((f"{section:10s} ", "bold"), str(found)))
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(heads):
+        table.add_column(Text(head), justify="right" if place else "left", overflow="fold")
+    return table
+
+
+def _say(console: Console, text: str | Text) -> None:
+    # Text, not str: rich would read brackets as markup
+    console.print(Text(text) if isinstance(text, str) else text, soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
