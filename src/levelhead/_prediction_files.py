@@ -25,7 +25,7 @@ import numpy as np
 if TYPE_CHECKING:
     from levelhead.predictions import Predictions
 
-_PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".npy", ".joblib")
 
 
@@ -109,7 +109,9 @@ def _to_safetensors(predictions: "Predictions") -> bytes:
         "classes": json.dumps(predictions.classes),
         "meta": json.dumps(dict(predictions.meta)),
     }
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header)
+    # under one key: safetensors writes several in a random order, and equal predictions should be equal files
+    one = {"levelhead": json.dumps(header)}
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, one)
 
 
 def _from_safetensors(path: Path) -> dict[str, Any]:
@@ -119,6 +121,9 @@ def _from_safetensors(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             header = file.metadata() or {}
+        header = json.loads(header["levelhead"]) if "levelhead" in header else header
+    except json.JSONDecodeError as error:
+        raise _unreadable(path, "safetensors", error) from None
     except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise _unreadable(path, "safetensors", error) from None
     if "ids_utf8" in arrays and "ids_length" in arrays:
@@ -163,7 +168,8 @@ def _to_npz(predictions: "Predictions") -> bytes:
 
 def _from_npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened:  # opened here, because NumPy leaves it open when it fails
+            file = np.load(opened, allow_pickle=False)
             if not hasattr(file, "files"):
                 raise ValueError("this is one array, not an archive of several")
             arrays = {name: file[name] for name in file.files}
@@ -245,12 +251,16 @@ def _from_csv(path: Path) -> dict[str, Any]:
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(path, "csv", error) from None
     arrays = _columns(path, table)
-    if "ids" in arrays and all(_PLAIN_INTEGER.fullmatch(word) for word in arrays["ids"]):
+    if "ids" in arrays and all(_is_int64(word) for word in arrays["ids"]):
         arrays["ids"] = arrays["ids"].astype(np.int64)
     roles = set(table.column("role").to_pylist()) if "role" in table.column_names else set()
     if len(roles) > 1:
         raise ValueError(f"{path}: rows have several roles ({', '.join(sorted(map(str, roles)))}); keep one a file")
     return _described(path, arrays, {"role": str(roles.pop())} if roles else {})
+
+
+def _is_int64(word: str) -> bool:
+    return bool(_PLAIN_INTEGER.fullmatch(word)) and -(2**63) <= int(word) < 2**63
 
 
 def _columns(path: Path, table: Any) -> dict[str, Any]:

@@ -219,3 +219,11 @@ def test_a_batch_costs_little():
         torch.set_num_threads(threads)
     # measured: 0.7 ms; the best of 30, so that a busy machine does not fail it
     assert min(seconds) < 3e-3
+
+
+@pytest.mark.parametrize("padding", [1, 2, 3, 4, 8, 16, 100])
+def test_no_draw_reaches_beyond_the_last_window(padding):
+    play = 2 * padding + 1
+    largest = torch.tensor(1 - 2**-24)
+    assert largest < 1
+    assert int(largest * play) == play - 1

@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import struct
 import tarfile
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -41,21 +43,30 @@ def test_the_original_archive_need_not_be_unpacked(tmp_path, folder):
     check_is_the_batches(load("cifar10", data_dir=tmp_path / "data"), batches)
 
 
+class Python2(pickle._Pickler):
+    """Writes as Python 2 did: text and bytes alike as byte strings, booleans of numpy's types as 0 and 1."""
+
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+
+    def save_text(self, text):
+        content = text if isinstance(text, bytes) else text.encode("latin1")
+        self.write(pickle.BINSTRING + struct.pack("<i", len(content)) + content)
+
+    def save_switch(self, switch):
+        self.write(pickle.BININT1 + bytes([switch]))
+
+    dispatch[bytes] = dispatch[str] = save_text
+    dispatch[bool] = save_switch
+
+
 def test_pickles_of_python_2_are_read(tmp_path):
-    # what Python 2 wrote: protocol 2, text as bytes, dtype built with 0 and 1 for booleans
     batches = write_cifar(tmp_path)
-    path = tmp_path / "test_batch"
     images, labels = batches["test_batch"]
-    rows = images.reshape(len(images), -1)
-
-    class Old:
-        def __reduce__(self):
-            return rows.__reduce__()
-
-    content = pickle.dumps({"data": Old(), "labels": labels.tolist()}, protocol=2)
-    content = content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
-    assert b"numpy.core.multiarray" in content
-    path.write_bytes(content)
+    with (tmp_path / "test_batch").open("wb") as file:
+        Python2(file, protocol=2).dump({"data": images.reshape(len(images), -1), "labels": labels.tolist()})
+    content = (tmp_path / "test_batch").read_bytes().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    assert b"cnumpy.core.multiarray" in content
+    (tmp_path / "test_batch").write_bytes(content)
     check_is_the_batches(load("cifar10", data_dir=tmp_path), batches)
 
 

@@ -54,7 +54,7 @@ def test_a_level_that_is_none_is_refused(level):
 
 def test_pairing_removes_what_runs_share():
     shared = np.array([0.1, 0.5, 0.9])
-    got = paired(shared + [0.01, 0.02, 0.03], shared)
+    got = paired(shared + np.array([0.01, 0.02, 0.03]), shared)
     assert got.mean == pytest.approx(0.02)
     assert got.hi - got.lo == pytest.approx(2 * 4.302652729911275 * 0.01 / math.sqrt(3))
 

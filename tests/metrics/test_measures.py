@@ -82,7 +82,7 @@ def test_top5_by_hand_with_ties_ranked_by_class():
 
 
 def test_debiased_ece_by_hand():
-    # one bin of four at confidence .5 (p, 1 - p tie: class 0 is predicted), three right: gap .25, spread sqrt(.75 .25 / 4)
+    # one bin of four at confidence .5 (a tie predicts class 0), three right: gap .25, spread sqrt(.75 .25 / 4)
     probs, labels = two_columns([0.5] * 4), np.array([0, 0, 0, 1])
     gap, spread = 0.25, math.sqrt(0.75 * 0.25 / 4)
     folded = spread * math.sqrt(2 / math.pi) * math.exp(-((gap / spread) ** 2) / 2) + gap * math.erf(

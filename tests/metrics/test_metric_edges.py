@@ -19,8 +19,8 @@ def every(**given):
 
 
 def test_confidence_exactly_one_shares_the_last_bin_with_its_neighbours():
-    # 1.0 right and .95 wrong: one bin, |.975 - .5|; a phantom bin for 1.0 would give (0 + .95) / 2
-    probs, labels = two_columns([1.0, 0.95]), np.array([0, 1])
+    # 1.0 wrong and .95 right: one bin, |.975 - .5|; a phantom bin for 1.0 would give (1 + .05) / 2
+    probs, labels = two_columns([1.0, 0.95]), np.array([1, 0])
     assert metrics.ece(probs=probs, labels=labels, n_bins=10) == pytest.approx(0.475)
     assert metrics.reliability(probs=probs, labels=labels, n_bins=10).count[-1] == 2
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
+from tests.metrics.synthetic import overconfident
 from torchmetrics.functional.classification import (
     binary_calibration_error,
     multiclass_accuracy,
@@ -11,7 +12,6 @@ from torchmetrics.functional.classification import (
 )
 
 from levelhead import metrics
-from tests.metrics.synthetic import overconfident
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_accuracy_is_torchmetrics(sample):
 
 
 def test_unlike_torchmetrics_confidence_one_is_in_the_last_bin():
-    probs, labels = torch.tensor([[0.0, 1.0], [0.05, 0.95]]), torch.tensor([1, 0])
+    probs, labels = torch.tensor([[0.0, 1.0], [0.05, 0.95]]), torch.tensor([0, 1])
     theirs = multiclass_calibration_error(probs, labels, num_classes=2, n_bins=10).item()
     assert metrics.ece(probs=probs, labels=labels, n_bins=10) == pytest.approx(0.475, abs=1e-6)
     assert theirs == pytest.approx(0.525, abs=1e-6)  # a hidden eleventh bin

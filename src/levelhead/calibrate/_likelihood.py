@@ -94,10 +94,9 @@ def spread(given: Given) -> float:
     """Mean over rows of the largest less the mean finite logit: the scale of the temperature."""
     total, rows = 0.0, 0
     for z, _ in _blocks(given):
-        values = z.double()
-        finite = values.isfinite()
-        mean = values.masked_fill(~finite, 0.0).sum(1) / finite.sum(1).clamp(min=1)
-        total += float((values.amax(1) - mean).sum())
+        below = z.amax(1, keepdim=True).double() - z.double()
+        finite = below.isfinite()
+        total += float((below.masked_fill(~finite, 0.0).sum(1) / finite.sum(1)).sum())
         rows += len(z)
     return total / rows if rows else 0.0
 

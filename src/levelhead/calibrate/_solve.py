@@ -22,6 +22,7 @@ from levelhead.metrics.given import Given
 
 SHARPEST = 1e4  # bounds of beta times the mean spread of the logits
 FLATTEST = 1e-4
+EQUAL = 1e-30  # logits that differ by less are equal: float32 could not hold the beta that tells them apart
 ENOUGH = 1e-4  # a Newton step this small in log beta leaves an error of about its square
 START_FROM = 20_000  # rows from which a start on every twentieth row pays
 
@@ -38,7 +39,7 @@ def solve(given: Given) -> Solution:
     """The best inverse temperature for `given` (logits with labels); see the head of this file."""
     unscaled = _likelihood.curve(given, 1.0)  # also refuses NaN and infinities before anything is read off them
     scale = _likelihood.spread(_thinned(given)) or _likelihood.spread(given)
-    if scale == 0 or unscaled.rows == 0:
+    if scale < EQUAL or unscaled.rows == 0:
         return Solution(1.0, "identity")  # every class scores the same: no temperature changes anything
     if _likelihood.all_right(given):
         return _separable(given, scale, unscaled)

@@ -87,6 +87,10 @@ def load(
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
             sentence says what came, what is needed and where.
         DownloadError: a set known by name is not there and could not be downloaded.
+
+    Example:
+        >>> load("spiral", train_size=100).split_info["sizes"]
+        {'train': 100, 'cal': 500, 'test': 1000}
     """
     _check_option("split_seed", split_seed, lowest=0)
     for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):

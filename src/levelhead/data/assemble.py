@@ -45,13 +45,12 @@ def assemble(
                 f"({len(source.parts[role].labels):,} examples); leave it out"
             )
     cut = _cut_sizes(source, asked)
-    positions = split_roles(
-        source.parts["train"].labels,
-        classes=source.classes,
-        cut=cut,
-        train_size=source.train_size if train_size is None else train_size,
-        seed=split_seed,
-    )
+    used = source.train_size if train_size is None else train_size
+    labels = source.parts["train"].labels
+    try:
+        positions = split_roles(labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
+    except ValueError as error:
+        raise ValueError(f"{source.name}: {error}") from error
     splits = _read_splits(source, positions)
     mean, std = mean_and_std(splits["train"].inputs, source.kind)
     info: dict[str, Any] = {

@@ -100,9 +100,8 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
     """
     height, width = images.shape[-2:]
     play = 2 * padding + 1
-    # float32 may round u * play up to play itself
-    top = (row * play).long().clamp_(max=play - 1)
-    left = (column * play).long().clamp_(max=play - 1)
+    top = (row * play).long()  # stays below play: the largest float32 below 1 times play is rounded down
+    left = (column * play).long()
     windows = F.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)
     batch = torch.arange(len(images), device=images.device)
     return windows[batch, :, top, left]

@@ -111,18 +111,13 @@ class _ArraysOnly(pickle.Unpickler):
         allowed = {
             "_reconstruct": np.empty(0).__reduce__()[0],
             "ndarray": np.ndarray,
-            "dtype": _dtype,
+            "dtype": np.dtype,
         }
         if module in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray") and name in allowed:
             return allowed[name]
         if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes into old pickles
             return codecs.encode
         raise pickle.UnpicklingError(f"it wants to call {module}.{name}, which no array needs")
-
-
-def _dtype(spec: str, align: Any = False, copy: Any = False) -> np.dtype:
-    # the originals were written with 0 and 1 for these, of which new versions of numpy complain
-    return np.dtype(spec, align=bool(align), copy=bool(copy))
 
 
 def _from_parquet(folder: Path, shards: dict[str, list[Path]]) -> Source:

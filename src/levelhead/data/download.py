@@ -38,7 +38,8 @@ def download(torchvision_name: str, root: Path, *, title: str, files: Sequence[s
     try:
         with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as unfinished, _timeout(TIMEOUT):
             _fetch(torchvision_name, unfinished)
-            _move_files(Path(unfinished), root)
+            _remove_archives(Path(unfinished))
+            _move(Path(unfinished), root)
     except FAILURES as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DownloadError(
@@ -60,12 +61,18 @@ def _fetch(torchvision_name: str, folder: str) -> None:
         getattr(torchvision.datasets, torchvision_name)(root=folder, train=False, download=True)
 
 
-def _move_files(source: Path, target: Path) -> None:
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and path.suffix not in (".gz", ".zip"):
-            place = target / path.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, place)
+def _move(source: Path, target: Path) -> None:
+    """Renames `source` to `target`, a folder as a whole unless there is one already."""
+    if target.is_dir():
+        for path in sorted(source.iterdir()):
+            _move(path, target / path.name)
+    else:
+        os.replace(source, target)
+
+
+def _remove_archives(folder: Path) -> None:
+    for path in folder.rglob("*.gz"):
+        path.unlink()
 
 
 def _make_folder(root: Path, title: str) -> list[Path]:

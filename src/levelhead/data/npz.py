@@ -49,7 +49,8 @@ def read(request: Request) -> Source:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a file that it opened itself open if it is no archive
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             if isinstance(file, np.ndarray):
                 raise ValueError("it is a single array, not an archive of several")
             return {name: file[name] for name in file.files}

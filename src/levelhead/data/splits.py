@@ -21,6 +21,9 @@ def default_cut(num_examples: int, num_classes: int) -> int:
     """How many examples are cut for a role that the source lacks.
 
     A tenth, at least 300, but never more than a quarter of what is there; and in any case one for each class.
+
+    >>> default_cut(60_000, 10), default_cut(2_000, 10), default_cut(1_000, 10)
+    (6000, 300, 250)
     """
     tenth = round(CUT_FRACTION * num_examples)
     return max(min(max(tenth, CUT_AT_LEAST), int(CUT_AT_MOST * num_examples)), num_classes)
@@ -38,6 +41,10 @@ def shares(counts: np.ndarray, size: int, room: np.ndarray) -> np.ndarray:
 
     Returns:
         int64 `(C,)` whose sum is `size`.
+
+    >>> counts = np.array([50, 30, 20])
+    >>> shares(counts, 7, counts)
+    array([4, 2, 1])
     """
     assert len(counts) <= size <= room.sum()
     assert room.min() >= 1

@@ -7,19 +7,20 @@ together and carries the outcome along: a quarter of the time and memory of a so
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from levelhead.metrics.chunks import Chunk
 
 
 class Samples:
-    """A growing list of sortable keys, 4 bytes an example (8 for float64 scores)."""
+    """A growing list of sortable keys, 4 bytes an example (8 for float64 scores, or where float32 underflows)."""
 
     def __init__(self) -> None:
         self.keys: list[np.ndarray] = []
 
     def add(self, chunk: Chunk) -> None:
         """Take the examples of a chunk."""
-        narrow = chunk.weights.dtype == torch.float32
+        narrow = chunk.weights.dtype == torch.float32 and not bool(_too_small(chunk.rest).any())
         rest = chunk.rest.float() if narrow else chunk.rest
         bits = rest.contiguous().view(torch.int32 if narrow else torch.int64)
         self.keys.append((bits * 2 + ~chunk.correct).cpu().numpy())
@@ -39,6 +40,11 @@ class Samples:
         wrong = (joined & 1).astype(bool)
         joined >>= 1
         return joined.view(np.float32 if joined.dtype == np.int32 else np.float64), wrong
+
+
+def _too_small(rest: Tensor) -> Tensor:
+    """Which numbers lose their order in float32 (zero does not)."""
+    return (rest < 1e-37) & (rest > 0)
 
 
 def _widened(keys: np.ndarray) -> np.ndarray:

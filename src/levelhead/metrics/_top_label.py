@@ -32,5 +32,5 @@ def add(state: State, chunk: Chunk) -> None:
     state["bin_correct"] += split[:, 1]
     weights = confidence.double()
     state["bin_confidence"] += torch.bincount(index, weights=weights, minlength=n_bins).cpu()
-    variance = weights.mul_(1 - weights).clamp_(min=0)
+    variance = (weights * (1 - weights)).clamp_(min=0)
     state["bin_variance"] += torch.bincount(index, weights=variance, minlength=n_bins).cpu()

@@ -52,7 +52,7 @@ class Chunk:
         self.shifted_true = z.gather(self.class_dim, self._index).squeeze(self.class_dim)  # logit of label - max
         self.at_top = self.shifted_true == 0
         self.weights = z.exp_()
-        self.total = self.weights.sum(self.class_dim)
+        self.total = self._class_sum(self.weights)
         self.bad = not bool(self.total.sum().isfinite())  # NaN or +inf anywhere makes the sum so
 
     def _read_probs(self, scores: Tensor, working: torch.dtype) -> None:
@@ -61,9 +61,25 @@ class Chunk:
         self.top_prob = p.amax(self.class_dim)
         self.true_prob = p.gather(self.class_dim, self._index).squeeze(self.class_dim)
         self.at_top = self.true_prob == self.top_prob
-        sums = p.sum(self.class_dim)
+        sums = self._class_sum(p)
         tolerance = SUM_TOLERANCE_BFLOAT16 if scores.dtype == torch.bfloat16 else SUM_TOLERANCE
         self.bad = not bool(((sums - 1).abs().amax() <= tolerance) & (p.amin() >= 0))
+
+    def _class_sum(self, values: Tensor) -> Tensor:
+        """(n,) sum over classes, the same for a row whatever rows stand beside it.
+
+        A reduction over the first dimension adds in another order at the end of a vector register, so a row's
+        sum would depend on how the rows were split, and with it, on a bin's edge, its bin. Halving does not.
+        """
+        if not self.transposed:
+            return values.sum(1)
+        while values.shape[0] > 1:
+            half = values.shape[0] // 2
+            folded = values[:half] + values[half : 2 * half]
+            if values.shape[0] % 2:
+                folded[0] += values[-1]
+            values = folded
+        return values[0]
 
     @cached_property
     def confidence(self) -> Tensor:
@@ -87,25 +103,30 @@ class Chunk:
         """(n,) float64: one minus the confidence, without cancellation where it came from logits.
 
         log((1 - rest) / rest) is the log-odds max - logsumexp(others), which still ranks rows whose
-        confidence rounds to one; it saturates where the others underflow (at about 87 nats in float32).
+        confidence rounds to one; it saturates at 700 nats, where float64 underflows.
         """
         if self.kind == "probs":
             return (1 - self.top_prob.double()).clamp_(min=0)
-        others = self.weights.frac().sum(self.class_dim)  # the maximum's own weight is exactly one
-        others = torch.where(self.total >= 1.5, self.total - 1, others).double()  # ties at the top are ones too
+        others = self._class_sum(self.weights.frac())  # the maximum's own weight is exactly one
+        others = torch.where(self.total >= 1.5, self.total - 1, others).double()  # so are ties with it
+        small = (others < 1e-30).nonzero().flatten()  # near the end of float32, beyond which all would tie
+        if small.numel():
+            z = self.scores[small].double()
+            top, first = z.max(1, keepdim=True)
+            others[small] = z.sub_(top).scatter_(1, first, -torch.inf).exp_().sum(1)
         return others / (1 + others)
 
     @cached_property
     def nll(self) -> Tensor:
         """(n,) float64: minus the log-probability of the label, in nats; infinite where that is zero."""
         if self.kind == "logits":
-            return self.total.double().log_() - self.shifted_true.double()
+            return self.total.double().log() - self.shifted_true.double()
         return -self.true_prob.double().log()
 
     @cached_property
     def brier(self) -> Tensor:
         """(n,) float64: squared distance between the probabilities and the one-hot label, in [0, 2]."""
-        squares = self.weights.square().sum(self.class_dim).double()
+        squares = self._class_sum(self.weights.square()).double()
         if self.kind == "logits":
             total = self.total.double()
             return (squares / total - 2 * self.shifted_true.double().exp()) / total + 1

@@ -82,7 +82,15 @@ def read(folder: str | Path) -> Comparison:
                 f"{folder / 'results.json'}: object {index} (from 0) must have {', '.join(sorted(needed))}"
             )
     runs, problems = _runs(folder, results)
+    # A method may have been asked for in two spellings of one sentence; the leaderboard's spelling names them all.
+    spelling = {row["sentence"]: row["method"] for row in rows if row.get("sentence")}
+    results = [_respelled(result, spelling) for result in results]
+    runs = {name: _respelled(run, spelling) for name, run in runs.items()}
     return Comparison(folder, about, summary, results, runs, problems)
+
+
+def _respelled(record: dict[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
+    return record | {"method": spelling.get(record.get("sentence") or "", record["method"])}
 
 
 def _check_there(folder: Path) -> None:

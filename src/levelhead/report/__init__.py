@@ -1,10 +1,9 @@
-"""The report of a comparison: tables and figures joined into one page; the only room that rounds."""
+"""What a comparison found, for people: one page (`build`) and the terminal (`leaderboard`, `print_summary`).
 
-from pathlib import Path
+The only place that rounds. plotly, jinja2 and rich are imported when something is made, not before.
+"""
 
+from levelhead.report.page import build
+from levelhead.report.terminal import leaderboard, print_summary
 
-def build(folder: Path) -> Path:
-    """Write ``report.html``."""
-    from levelhead.report.page import build_page
-
-    return build_page(folder)
+__all__ = ["build", "leaderboard", "print_summary"]

@@ -1,5 +1,6 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped."""
 
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ class Checkpoints:
 
     def write(self, state: dict[str, Any]) -> None:
         """Put a state on disk."""
-        write_whole(self.path, lambda beside: torch.save(state, beside))
+        # through memory: torch's own file writer turns a full disk into a RuntimeError that hides it
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self.path, lambda beside: beside.write_bytes(buffer.getbuffer()))
         self.written = time.monotonic()
 
     def read(self) -> dict[str, Any] | None:

@@ -41,7 +41,7 @@ def execute(
         for role in PREDICTED:
             _predictions(trainer, role).save(folder / f"{role}.safetensors")
         weights = {name: value.contiguous() for name, value in trainer.objective.model.state_dict().items()}
-        write_whole(folder / "model.safetensors", lambda path: safetensors.torch.save_file(weights, path))
+        write_whole(folder / "model.safetensors", lambda path: path.write_bytes(safetensors.torch.save(weights)))
         write_json(
             folder / FINISHED,
             {

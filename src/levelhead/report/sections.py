@@ -1,0 +1,189 @@
+"""The words of the page that come from the comparison's own records: what was asked, on what data, how to repeat it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from levelhead.plots.comparison import Comparison
+from levelhead.report import rounding
+from levelhead.report.measures import BY_KEY
+from levelhead.report.table import Cell, difference_cell, value_cell
+
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class: its name, how many examples each role has (None: not known), its bar's length in per cent."""
+
+    name: str
+    counts: tuple[int | None, ...]
+    bar: float
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """The classes and how unevenly the roles hold them."""
+
+    origin: str
+    notes: tuple[str, ...]
+    roles: tuple[str, ...]
+    totals: tuple[int, ...]
+    classes: tuple[ClassRow, ...]
+    imbalance: str
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The method to take, with what it was chosen by and what test then showed."""
+
+    method: str
+    sentence: str
+    is_baseline: bool
+    facts: tuple[tuple[str, Cell, Cell | None], ...]  # name, value, difference to the baseline
+
+
+def asked(comparison: Comparison) -> Pairs:
+    """What was compared, in the terms of somebody who did not run it."""
+    identity = comparison.about.get("identity") or {}
+    data, network, recipe = (identity.get(key) or {} for key in ("data", "network", "recipe"))
+    summary = comparison.summary
+    pairs: Pairs = [("data", _data_words(data)), ("examples", _example_words(comparison))]
+    size = f", {rounding.count(network['parameters'])} parameters" if network.get("parameters") else ""
+    pairs.append(("network", f"{network.get('name', '')}{size}"))
+    pairs.append(("methods", str(len(summary["rows"]))))
+    pairs.append(("seeds", _seed_words(summary["rows"])))
+    if recipe.get("epochs") is not None:
+        pairs.append(("training", f"{recipe['epochs']} epochs, the last one is used"))
+    where = [str(identity[key]) for key in ("device",) if identity.get(key)]
+    if identity.get("threads"):
+        where.append(f"{identity['threads']} thread{'s' * (identity['threads'] != 1)} a run")
+    pairs.append(("device", ", ".join(where)))
+    return [(name, value) for name, value in pairs if value]
+
+
+def _data_words(data: Mapping[str, Any]) -> str:
+    shape = " × ".join(str(size) for size in data.get("shape") or ())
+    details = [f"{data['num_classes']} classes" if data.get("num_classes") else "", str(data.get("kind") or ""), shape]
+    return ", ".join(part for part in [str(data.get("name") or ""), *details] if part)
+
+
+def _example_words(comparison: Comparison) -> str:
+    counts = (comparison.about.get("data") or {}).get("counts") or {}
+    totals = {role: sum(values) for role, values in counts.items()}
+    for role in ("cal", "test"):
+        totals.setdefault(role, comparison.summary.get(f"n_{role}"))
+    return ", ".join(f"{rounding.count(n)} {role}" for role, n in totals.items() if n)
+
+
+def _seed_words(rows: list[dict[str, Any]]) -> str:
+    seeds = sorted({int(row.get("n_seeds") or 0) for row in rows})
+    if not seeds:
+        return ""
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}, by method"
+
+
+def recommendation(summary: Mapping[str, Any]) -> Recommendation | None:
+    """The recommended row in a few facts; None where nothing is recommended."""
+    row = next((row for row in summary["rows"] if row.get("recommended")), None)
+    if row is None:
+        row = next((row for row in summary["rows"] if row["method"] == summary.get("recommended")), None)
+    if row is None:
+        return None
+    metrics = row.get("metrics") or {}
+    facts: list[tuple[str, Cell, Cell | None]] = []
+    shown = [("NLL on cal (chosen by this)", "nll", row.get("cal_nll")), ("NLL on test", "nll", metrics.get("nll_scaled"))]
+    shown += [("ECE on test", "ece", metrics.get("ece_scaled")), ("accuracy on test", "accuracy", metrics.get("accuracy_raw"))]
+    for name, key, cell in shown:
+        if cell and not rounding.undefined(cell.get("mean")):
+            difference = difference_cell(BY_KEY[key], cell)
+            facts.append((name, value_cell(BY_KEY[key], cell), difference if difference.text else None))
+    cost = Cell(f"{rounding.times(row.get('passes'))} × passes, {rounding.seconds(row.get('seconds'))} a run")
+    facts.append(("cost", cost, None))
+    return Recommendation(row["method"], str(row.get("sentence") or ""), bool(row.get("baseline")), tuple(facts))
+
+
+def data_section(comparison: Comparison) -> DataSection | None:
+    """Class names and counts; None where the comparison recorded nothing about its data."""
+    data = comparison.about.get("data") or {}
+    counts: dict[str, list[int]] = data.get("counts") or {}
+    names = comparison.class_names
+    if not counts and not names and not data.get("origin"):
+        return None
+    roles = tuple(counts)
+    first = counts.get("train") or next(iter(counts.values()), [])
+    most = max(first, default=0) or 1
+    length = max([len(names), *(len(values) for values in counts.values())], default=0)
+    rows = tuple(
+        ClassRow(
+            names[i] if i < len(names) else f"class {i}",
+            tuple(counts[role][i] if i < len(counts[role]) else None for role in roles),
+            100 * first[i] / most if i < len(first) else 0.0,
+        )
+        for i in range(length)
+    )
+    totals = tuple(sum(counts[role]) for role in roles)
+    notes = tuple(str(note) for note in data.get("notes") or ())
+    return DataSection(str(data.get("origin") or ""), notes, roles, totals, rows, _imbalance(names, first))
+
+
+def _imbalance(names: tuple[str, ...], counts: list[int]) -> str:
+    if not counts:
+        return ""
+    low, high = min(counts), max(counts)
+    if low == high:
+        return f"Balanced: every class has {rounding.count(low)} training examples."
+
+    def named(count: int) -> str:
+        index = counts.index(count)
+        return f"{names[index] if index < len(names) else f'class {index}'} ({rounding.count(count)})"
+
+    ratio = f", {high / low:.1f} times as many" if low else ""
+    return f"The rarest class in train is {named(low)}, the most frequent {named(high)}{ratio}."
+
+
+def configuration(comparison: Comparison) -> Pairs:
+    """Everything that determines the numbers, flat, one name and one value a line."""
+    return list(_flat(comparison.about.get("identity") or {}))
+
+
+def versions(comparison: Comparison) -> Pairs:
+    """Packages, then the machine."""
+    about = comparison.about
+    levelhead = {"levelhead": about["levelhead"]} if about.get("levelhead") else {}
+    return list(_flat(levelhead | (about.get("versions") or {}))) + list(_flat(about.get("machine") or {}))
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Pairs:
+    pairs: Pairs = []
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, Mapping) and item:
+            pairs += _flat(item, f"{name}.")
+        else:
+            pairs.append((name, item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)))
+    return pairs
+
+
+def runs(comparison: Comparison) -> list[dict[str, str]]:
+    """One line a run: method, seed, temperature, time, hash."""
+    lines = {}
+    for result in comparison.results:
+        if result["role"] == "test":
+            lines[str(result["run"])] = {
+                "method": str(result["method"]),
+                "seed": str(result["seed"]),
+                "temperature": rounding.fixed(result.get("temperature"), 3),
+                "seconds": rounding.seconds(result.get("seconds")),
+                "run": str(result["run"]),
+            }
+    return list(lines.values())
+
+
+def failed(summary: Mapping[str, Any]) -> list[str]:
+    """A sentence for every run that failed."""
+    return [
+        f"{f.get('method')}, seed {f.get('seed')}, failed and is not in the numbers: {f.get('reason') or 'no reason given'}"
+        for f in summary.get("failed") or ()
+    ]
