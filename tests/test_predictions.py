@@ -239,7 +239,7 @@ def test_the_safetensors_header_is_plain_text(tmp_path):
     Predictions(labels=LABELS, logits=LOGITS, role="val", classes=("a", "b", "c")).save(str(path))
     contents = Path(path).read_bytes()
     header = json.loads(contents[8 : 8 + int.from_bytes(contents[:8], "little")])
-    assert header["__metadata__"]["role"] == "val"
+    assert json.loads(header["__metadata__"]["levelhead"])["role"] == "val"
     assert sorted(k for k in header if k != "__metadata__") == ["labels", "logits"]
 
 

@@ -132,7 +132,9 @@ def confidence(raw: Histogram | None, scaled: Histogram | None, top: dict[str, f
 
 def tallest(histogram: Histogram | None) -> float:
     """The greatest share of all predictions that one bin holds, in [0, 1]."""
-    return 0.0 if histogram is None or not histogram.n else float((histogram.right + histogram.wrong).max() / histogram.n)
+    return (
+        0.0 if histogram is None or not histogram.n else float((histogram.right + histogram.wrong).max() / histogram.n)
+    )
 
 
 def _stacks(histogram: Histogram) -> list[Figure]:
@@ -235,7 +237,11 @@ def _dots(point: Any, colour: str) -> Figure:
 def differences(data: Sequence[Difference], baseline: str) -> Figure:
     """Paired differences in scaled NLL: a row a method, a dot a seed, a diamond and a bar for mean and interval."""
     rows = np.arange(len(data))
-    seeds = [(value, row, seed) for row, d in zip(rows, data, strict=True) for seed, value in zip(d.seeds, d.values, strict=True)]
+    seeds = [
+        (value, row, seed)
+        for row, d in zip(rows, data, strict=True)
+        for seed, value in zip(d.seeds, d.values, strict=True)
+    ]
     traces: list[Figure] = [
         {
             "type": "scatter",

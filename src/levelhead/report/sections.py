@@ -93,8 +93,14 @@ def recommendation(summary: Mapping[str, Any]) -> Recommendation | None:
         return None
     metrics = row.get("metrics") or {}
     facts: list[tuple[str, Cell, Cell | None]] = []
-    shown = [("NLL on cal (chosen by this)", "nll", row.get("cal_nll")), ("NLL on test", "nll", metrics.get("nll_scaled"))]
-    shown += [("ECE on test", "ece", metrics.get("ece_scaled")), ("accuracy on test", "accuracy", metrics.get("accuracy_raw"))]
+    shown = [
+        ("NLL on cal (chosen by this)", "nll", row.get("cal_nll")),
+        ("NLL on test", "nll", metrics.get("nll_scaled")),
+    ]
+    shown += [
+        ("ECE on test", "ece", metrics.get("ece_scaled")),
+        ("accuracy on test", "accuracy", metrics.get("accuracy_raw")),
+    ]
     for name, key, cell in shown:
         if cell and not rounding.undefined(cell.get("mean")):
             difference = difference_cell(BY_KEY[key], cell)

@@ -5,13 +5,11 @@ after scaling.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from levelhead.report import rounding
 from levelhead.report.measures import BY_KEY, MEASURES, Measure
-
-SAME = "≈"
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,11 @@ class Table:
 
     groups: tuple[Group, ...]
     rows: tuple[Row, ...]
-    columns: tuple[Column, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "columns", tuple(c for group in self.groups for c in group.columns))
+    @property
+    def starts(self) -> tuple[bool, ...]:
+        """For each column, whether it is the first of its group."""
+        return tuple(i == 0 for group in self.groups for i in range(len(group.columns)))
 
 
 def leading(summary: Mapping[str, Any]) -> Table:

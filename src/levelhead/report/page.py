@@ -1,0 +1,149 @@
+"""`report.html`: one page that opens anywhere, without a network, made from a comparison's folder.
+
+The frame is `page.html`, its looks `page.css`, its behaviour `page.js`; all three and plotly's script are written into
+the page. Names come from users: the template escapes all text, `embed.script_json` the data, `figures.text` what plotly
+would read as HTML. The same folder gives the same page, byte for byte.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from levelhead.files import write_text
+from levelhead.plots.comparison import Comparison, read
+from levelhead.plots.curves import curves
+from levelhead.plots.differences import differences
+from levelhead.plots.pooled import Pooled, pooled
+from levelhead.plots.reliability import caption
+from levelhead.plots.tradeoff import tradeoff
+from levelhead.report import embed, figures, rounding, sections, table
+
+NAME = "report.html"
+_HERE = Path(__file__).parent
+#: What a figure shows, for those who cannot see it.
+_WORDS = {
+    "differences": "Each method's NLL after scaling less the baseline's, with the interval of the mean over seeds",
+    "tradeoff": "Accuracy against expected calibration error, before and after scaling, a line a method",
+    "loss": "Training loss against the epoch, a line a method",
+    "cal_nll": "NLL on the calibration split against the epoch, a line a method",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A method's diagrams: where they are drawn, the numbers above them, what is missing."""
+
+    method: str
+    recommended: bool
+    baseline: bool
+    reliability: str
+    confidence: str
+    numbers: tuple[tuple[str, str], ...]  # measure, "before → after"
+    n: str
+    drawn: bool
+    has_scaled: bool
+
+
+def build(folder: str | os.PathLike[str]) -> Path:
+    """Write `folder`/report.html from the comparison's files, whole or not at all, and return its path.
+
+    Raises:
+        ValueError: `folder` is not a comparison's; the message says what is missing.
+    """
+    comparison = read(Path(folder))
+    path = comparison.folder / NAME
+    write_text(path, render(comparison))
+    return path
+
+
+def render(comparison: Comparison) -> str:
+    """The page's HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    drawn, cards, problems = _figures(comparison)
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["count"] = rounding.count
+    summary = comparison.summary
+    return environment.get_template("page.html").render(
+        title=str(((comparison.about.get("identity") or {}).get("data") or {}).get("name") or comparison.folder.name),
+        comparison=comparison,
+        summary=summary,
+        asked=sections.asked(comparison),
+        recommended=sections.recommendation(summary),
+        warnings=[str(w) for w in summary.get("warnings") or ()] + sections.failed(summary) + list(problems),
+        leading=table.leading(summary),
+        everything=table.everything(summary),
+        level=f"{100 * (summary.get('confidence') or 0.95):g} %",
+        single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
+        cards=cards,
+        figures={name: words for name, words in _WORDS.items() if name in drawn},
+        data=sections.data_section(comparison),
+        configuration=sections.configuration(comparison),
+        versions=sections.versions(comparison),
+        runs=sections.runs(comparison),
+        measures=table.MEASURES,
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
+        plotly=Markup(get_plotlyjs()),
+        payload=Markup(embed.script_json(drawn)),
+    )
+
+
+def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[str, ...]]:
+    """All figures' data by name, the cards that hold the methods' diagrams, and what could not be read."""
+    methods, baseline = comparison.methods, comparison.baseline
+    look = figures.looks(methods, baseline)
+    drawn: dict[str, Any] = {}
+    if baseline is not None:
+        found = differences(comparison.results, baseline=baseline, order=methods)
+        if found:
+            drawn["differences"] = figures.differences(found, baseline)
+    if any(r["role"] == "test" and "ece" in (r.get("raw") or {}) for r in comparison.results):
+        shown = tradeoff([r for r in comparison.results if r["method"] in look], order=methods)
+        drawn["tradeoff"] = figures.tradeoff(shown, look)
+    runs = [run for run in comparison.runs.values() if run["method"] in look]
+    for quantity in ("loss", "cal_nll"):
+        lines = curves(runs, quantity=quantity, order=methods)
+        if lines:
+            drawn[quantity] = figures.curves(lines, look)
+    views = [pooled(comparison, method) for method in methods]
+    top = figures.heights(views)
+    cards = []
+    for index, view in enumerate(views):
+        card = _card(comparison, index, view)
+        cards.append(card)
+        if card.drawn:
+            raw, scaled = view.raw, view.scaled
+            drawn[card.reliability] = figures.reliability(raw and raw.diagram, scaled and scaled.diagram)
+            drawn[card.confidence] = figures.confidence(raw and raw.histogram, scaled and scaled.histogram, top)
+    problems = comparison.problems + tuple(text for view in views for text in view.problems)
+    return drawn, cards, problems
+
+
+def _card(comparison: Comparison, index: int, view: Pooled) -> Card:
+    row = comparison.summary["rows"][index]
+    metrics = row.get("metrics") or {}
+    numbers = []
+    for key, digits, sign in (("ece", 3, False), ("gap", 3, True)):
+        states = [(metrics.get(f"{key}_{state}") or {}).get("mean") for state in ("raw", "scaled")]
+        if any(not rounding.undefined(value) for value in states):
+            numbers.append(
+                (key.upper() if key == "ece" else key, " → ".join(rounding.fixed(v, digits, sign=sign) for v in states))
+            )
+    numbers.append(("T", rounding.fixed(row.get("temperature"), 2)))
+    return Card(
+        method=row["method"],
+        recommended=bool(row.get("recommended")),
+        baseline=bool(row.get("baseline")),
+        reliability=f"reliability-{index}",
+        confidence=f"confidence-{index}",
+        numbers=tuple(numbers),
+        n=caption(view.raw.diagram) if view.raw else "",
+        drawn=view.raw is not None,
+        has_scaled=view.scaled is not None,
+    )
