@@ -39,7 +39,7 @@ def test_any_batch_size_trains_and_parts_sum_to_the_loss(name, size):
         out = objective(inputs, labels)
         out.loss.backward()
         assert torch.isfinite(out.loss)
-        assert sum(out.parts.values()) == pytest.approx(float(out.loss), abs=1e-5)
+        assert sum(out.parts.values()) == pytest.approx(float(out.loss.detach()), abs=1e-5)
         assert out.logits.shape == out.targets.shape == (size, C)
         torch.testing.assert_close(out.targets.sum(1), torch.ones(size))
         assert out.mix.partner.shape == out.mix.lam.shape == (size,)
@@ -293,7 +293,7 @@ def test_autocast_stays_close_to_full_precision(name):
         half = make(name)(inputs, labels)
     half.loss.backward()
     assert half.loss.dtype == torch.float32
-    assert float(half.loss) == pytest.approx(float(plain), rel=0.03)  # bfloat16 has 8 bits: 2^-8 a product
+    assert float(half.loss.detach()) == pytest.approx(float(plain.detach()), rel=0.03)  # bfloat16 has 8 bits: 2^-8 a product
 
 
 @pytest.mark.parametrize("name", ["vanilla", "mixup", "pls", "lamix", "logitmix_cm", "logitmix_cc", "mbls"])
@@ -306,13 +306,15 @@ def test_compiled_gives_the_same_losses_and_does_not_compile_every_step(name):
     counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(objective, backend=counter)
     frames = []
-    for step in range(12):
+    for step in range(24):
         expected, got = plain(inputs, labels), compiled(inputs, labels)
         expected.loss.backward()
         got.loss.backward()
-        assert float(got.loss) == pytest.approx(float(expected.loss), rel=1e-5), step
+        assert float(got.loss.detach()) == pytest.approx(float(expected.loss.detach()), rel=1e-5), step
         frames.append(counter.frame_count)
-    assert frames[5] == frames[-1], f"compiled anew in later steps: {frames}"
+    # both kinds of step, and then the shapes once more as symbols: a handful, not one a step
+    assert frames[-1] <= 6, f"compiled anew in later steps: {frames}"
+    assert frames[15] == frames[-1]
     for mine, theirs in zip(plain.parameters(), objective.parameters()):
         torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-6)
 

@@ -57,7 +57,7 @@ MIX = lh.Mix(PARTNER, LAM)
 
 def check(out, expected):
     torch.testing.assert_close(out.loss, expected, rtol=1e-12, atol=1e-12)
-    assert sum(out.parts.values()) == pytest.approx(float(expected), abs=1e-12)
+    assert sum(out.parts.values()) == pytest.approx(float(expected.detach()), abs=1e-12)
 
 
 def test_vanilla_is_cross_entropy(batch):
@@ -196,14 +196,14 @@ def test_logitmix_cc_weighs_the_match_a_tenth_and_uses_the_area(batch):
     lam = float(out.mix.lam[0])
     z = net(x)
     assert set(out.parts) == {"cross_entropy_clean", "cross_entropy_mixed", "logit_match"}
-    assert out.parts["cross_entropy_clean"] == pytest.approx(float(ce(one_hot(y), z)), abs=1e-12)
+    assert out.parts["cross_entropy_clean"] == pytest.approx(float(ce(one_hot(y), z).detach()), abs=1e-12)
     generator = torch.Generator().manual_seed(3)
     row, column = (int(torch.randint(6, (), generator=generator)) for _ in range(2))
     (top, left, bottom, right), _ = lh.mixing.cutmix_box(6, 6, LAM, (row, column))
     xm = x.clone()
     xm[:, :, top:bottom, left:right] = x[PARTNER][:, :, top:bottom, left:right]
     match = ((lam * z + (1 - lam) * z[PARTNER] - net(xm)) ** 2).mean()
-    assert out.parts["logit_match"] == pytest.approx(float(0.1 * match), abs=1e-12)
+    assert out.parts["logit_match"] == pytest.approx(float(0.1 * match.detach()), abs=1e-12)
 
 
 def test_logit_match_gradients_are_the_closed_forms():

@@ -82,8 +82,18 @@ def _write_run(folder: Path, method: str, index: int, seed: int, run: str, epoch
         loss = 0.4 + 0.1 * index + (1.5 + 0.05 * seed) * np.exp(-epoch / 3)
         entry = {"epoch": epoch, "loss": loss, "lr": 0.1, "parts": {"loss": loss}, "seconds": 0.5}
         history.append(entry | ({"cal_nll": loss + 0.2} if cal_nll else {}))
-    record = {"method": method, "sentence": f"{method} | one_hot", "seed": seed, "hash": run, "seconds": 4.0, "passes": 1}
-    _write(folder / "run.json", record | {"steps": 80, "parameters": 77690, "history": history, "config": {}, "versions": {}})
+    record = {
+        "method": method,
+        "sentence": f"{method} | one_hot",
+        "seed": seed,
+        "hash": run,
+        "seconds": 4.0,
+        "passes": 1,
+    }
+    _write(
+        folder / "run.json",
+        record | {"steps": 80, "parameters": 77690, "history": history, "config": {}, "versions": {}},
+    )
 
 
 def _measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from levelhead.metrics.chunks import CPU_CHUNK, GPU_CHUNK, TRANSPOSE_BELOW, Chunk, refuse
+from levelhead.metrics.chunks import TRANSPOSE_BELOW, Chunk, class_major, refuse, rows_together
 from levelhead.metrics.given import Given
 
 
@@ -23,37 +23,32 @@ class Curve:
     slope: float
     curvature: float
     rows: int
+    errors: int  # rows where another class scores above the label
 
 
 def curve(given: Given, beta: float) -> Curve:
     """Negative log-likelihood of `given` (logits) at `beta`, two derivatives; ValueError for a bad row."""
     loss = slope = curvature = 0.0
-    rows = 0
+    rows = errors = 0
     for z, labels in _blocks(given):
         part = _block_curve(z, labels, beta, given.working_dtype)
         if not math.isfinite(part.loss):
             refuse(given.scores, "logits")
         loss, slope, curvature = loss + part.loss, slope + part.slope, curvature + part.curvature
-        rows += part.rows
-    return Curve(loss, slope, curvature, rows)
+        rows, errors = rows + part.rows, errors + part.errors
+    return Curve(loss, slope, curvature, rows, errors)
 
 
 def _blocks(given: Given) -> list[tuple[Tensor, Tensor]]:
-    size = CPU_CHUNK if given.scores.device.type == "cpu" else GPU_CHUNK
-    step = max(1, size // given.scores.shape[1])
+    step = rows_together(given.scores)
     return list(zip(given.scores.split(step), given.labels.split(step), strict=True))
 
 
 def _block_curve(z: Tensor, labels: Tensor, beta: float, working: torch.dtype) -> Curve:
     dim = 0 if z.shape[1] < TRANSPOSE_BELOW else 1
-    if dim == 0:
-        d = z.t().to(working, memory_format=torch.contiguous_format, copy=True)
-        index = labels[None]
-    else:
-        d = z.to(working, copy=True)
-        index = labels[:, None]
+    d = class_major(z, working) if dim == 0 else z.to(working, copy=True)
     d.sub_(d.amax(dim, keepdim=True))
-    own = d.gather(dim, index).squeeze(dim).double()
+    own = d.gather(dim, labels.unsqueeze(dim)).squeeze(dim).double()
     weights = d.mul(beta).exp_()
     total = weights.sum(dim).double()
     first = weights.mul_(d).sum(dim).double()
@@ -66,6 +61,7 @@ def _block_curve(z: Tensor, labels: Tensor, beta: float, working: torch.dtype) -
         float((mean - own).sum()),
         float((second / total - mean.square()).clamp_(min=0).sum()),
         len(labels),
+        int((own < 0).sum()),
     )
 
 
@@ -74,7 +70,7 @@ def _block_curve_ruled_out(z: Tensor, labels: Tensor, beta: float, working: torc
     kept = (z.gather(1, labels[:, None]) > -math.inf).squeeze(1)  # else the loss is infinite at every temperature
     z, labels = z[kept].to(working), labels[kept]
     if len(labels) == 0:
-        return Curve(0.0, 0.0, 0.0, 0)
+        return Curve(0.0, 0.0, 0.0, 0, 0)
     d = z - z.amax(1, keepdim=True)
     own = d.gather(1, labels[:, None]).squeeze(1).double()
     weights = d.mul(beta).exp_()
@@ -87,6 +83,7 @@ def _block_curve_ruled_out(z: Tensor, labels: Tensor, beta: float, working: torc
         float((mean - own).sum()),
         float((second - mean.square()).clamp_(min=0).sum()),
         len(labels),
+        int((own < 0).sum()),
     )
 
 
@@ -99,15 +96,6 @@ def spread(given: Given) -> float:
         total += float((below.masked_fill(~finite, 0.0).sum(1) / finite.sum(1)).sum())
         rows += len(z)
     return total / rows if rows else 0.0
-
-
-def all_right(given: Given) -> bool:
-    """Whether no class scores above the label in any row whose label is not ruled out."""
-    for z, labels in _blocks(given):
-        own = z.gather(1, labels[:, None]).squeeze(1)
-        if bool(((own < z.amax(1)) & (own > -math.inf)).any()):
-            return False
-    return True
 
 
 def expected_errors(given: Given, beta: float) -> float:

@@ -18,12 +18,14 @@ import math
 from dataclasses import dataclass
 
 from levelhead.calibrate import _likelihood
+from levelhead.calibrate._likelihood import Curve
 from levelhead.metrics.given import Given
 
 SHARPEST = 1e4  # bounds of beta times the mean spread of the logits
 FLATTEST = 1e-4
 EQUAL = 1e-30  # logits that differ by less are equal: float32 could not hold the beta that tells them apart
 ENOUGH = 1e-4  # a Newton step this small in log beta leaves an error of about its square
+UNCHANGED = 1e-5  # a log beta this close to zero is zero: the gain would drown in rounding
 START_FROM = 20_000  # rows from which a start on every twentieth row pays
 
 
@@ -37,61 +39,69 @@ class Solution:
 
 def solve(given: Given) -> Solution:
     """The best inverse temperature for `given` (logits with labels); see the head of this file."""
-    unscaled = _likelihood.curve(given, 1.0)  # also refuses NaN and infinities before anything is read off them
-    scale = _likelihood.spread(_thinned(given)) or _likelihood.spread(given)
-    if scale < EQUAL or unscaled.rows == 0:
-        return Solution(1.0, "identity")  # every class scores the same: no temperature changes anything
-    if _likelihood.all_right(given):
-        return _separable(given, scale, unscaled)
-    low, high = math.log(FLATTEST / scale), math.log(SHARPEST / scale)
-    if _likelihood.curve(given, math.exp(low)).slope >= 0:
-        return _kept_if_better(given, Solution(math.exp(low), "hopeless"), unscaled)
-    start = min(max(0.0, low), high)
     few = _thinned(given)
-    if few.scores.shape[0] < given.scores.shape[0]:
-        start = _newton(few, start, low, high)
-    theta = _newton(given, start, low, high, at_zero=unscaled)
-    status = "separable" if theta >= high - ENOUGH else "optimum"
-    return _kept_if_better(given, Solution(math.exp(theta), status), unscaled)
+    scale = _scale(few) or _scale(given)
+    if scale == 0:
+        _likelihood.curve(given, 1.0)  # for what it refuses
+        return Solution(1.0, "identity")  # every class scores the same: no temperature changes anything
+    low, high = math.log(FLATTEST / scale), math.log(SHARPEST / scale)
+    theta = min(max(0.0, low), high)
+    if few is not given and _likelihood.curve(few, math.exp(theta)).errors:
+        theta = _newton(few, theta, low, high)
+    here = _likelihood.curve(given, math.exp(theta))
+    if here.errors == 0:
+        return _separable(given, low, high)
+    theta = _newton(given, theta, low, high, here)
+    if theta <= low + ENOUGH:
+        return Solution(math.exp(low), "hopeless")
+    if theta >= high - ENOUGH:
+        return Solution(math.exp(high), "separable")
+    if abs(theta) < UNCHANGED:
+        return Solution(1.0, "identity")
+    return Solution(math.exp(theta), "optimum")
 
 
-def _newton(given: Given, theta: float, low: float, high: float, at_zero: _likelihood.Curve | None = None) -> float:
-    """The root of the slope in [low, high] of log beta, from `theta`; `at_zero`: the curve at zero."""
+def _scale(given: Given) -> float:
+    """The mean spread of the logits; zero where they are equal as far as float32 can tell."""
+    spread = _likelihood.spread(given)
+    return spread if spread > EQUAL else 0.0
+
+
+def _newton(given: Given, theta: float, low: float, high: float, here: Curve | None = None) -> float:
+    """The root of the slope in log beta, or the bound beyond which it lies; `here` is the curve at `theta`, if known."""
+    bounds = {low, high}
     for _ in range(200):
         beta = math.exp(theta)
-        here = at_zero if at_zero is not None and theta == 0 else _likelihood.curve(given, beta)
+        here = here or _likelihood.curve(given, beta)
         if here.slope == 0:
             return theta
         low, high = (theta, high) if here.slope < 0 else (low, theta)
+        if low == high:
+            return theta  # on a bound, and the slope leads out
         rise = beta * here.curvature
         step = -here.slope / rise if rise > 0 else math.copysign(math.inf, -here.slope)
-        following = theta + step
-        if not low <= following <= high or abs(step) > 3:
-            following = min(max(theta + math.copysign(3, step), low), high)
-            if following in (low, high):
-                following = (low + high) / 2
+        following = theta + min(max(step, -3.0), 3.0)
+        if not low < following < high:
+            end = low if following <= low else high
+            following = end if end in bounds else (low + high) / 2
+            bounds.discard(end)
         if abs(following - theta) < ENOUGH:
             return following
-        theta = following
+        theta, here = following, None
     return theta
 
 
-def _separable(given: Given, scale: float, unscaled: _likelihood.Curve) -> Solution:
+def _separable(given: Given, low: float, high: float) -> Solution:
     """The sharpest temperature that N rows without an error can support, by bisection in log beta."""
-    low, high = math.log(FLATTEST / scale), math.log(SHARPEST / scale)
+    if _likelihood.expected_errors(given, 1.0) <= 0.5:
+        return Solution(1.0, "separable")  # sharp enough: anything flatter would be worse on these rows
     for _ in range(60):
         middle = (low + high) / 2
         if _likelihood.expected_errors(given, math.exp(middle)) > 0.5:
             low = middle
         else:
             high = middle
-    return _kept_if_better(given, Solution(math.exp(high), "separable"), unscaled)
-
-
-def _kept_if_better(given: Given, solution: Solution, unscaled: _likelihood.Curve) -> Solution:
-    if _likelihood.curve(given, solution.beta).loss < unscaled.loss:
-        return solution
-    return Solution(1.0, "identity" if solution.status == "optimum" else solution.status)
+    return Solution(math.exp(high), "separable")
 
 
 def _thinned(given: Given) -> Given:

@@ -11,23 +11,17 @@ from levelhead.compare.leaderboard import Row, column
 
 
 def choose(table: Sequence[Row]) -> Row | None:
-    """The row to recommend: the lowest NLL on cal, or the baseline where the seeds cannot tell that from it."""
+    """The row to recommend: the lowest NLL on cal. How sure that is, the words say."""
     measured = [row for row in table if row["cal_nll"]["mean"] is not None]
-    if not measured:
-        return None
-    best = min(measured, key=lambda row: row["cal_nll"]["mean"])
-    baseline = next((row for row in measured if row["baseline"]), None)
-    return baseline if baseline and _could_be_chance(best["cal_nll"]) else best
+    return min(measured, key=lambda row: row["cal_nll"]["mean"], default=None)
 
 
 def words(table: Sequence[Row], chosen: Row | None, n_cal: int) -> list[str]:
     """Two to five plain sentences."""
     if chosen is None:
         return ["No method can be recommended: none has a finite NLL on the calibration split."]
-    measured = [row for row in table if row["cal_nll"]["mean"] is not None]
-    best = min(measured, key=lambda row: row["cal_nll"]["mean"])
     baseline = next((row for row in table if row["baseline"]), None)
-    sentences = [_choice(chosen, best, baseline, len(measured), n_cal)]
+    sentences = [_choice(chosen, baseline, len(table), n_cal)]
     if baseline and not chosen["baseline"]:
         sentences += [_gain(chosen, baseline), _cost(chosen, baseline)]
     sentences += _confidence_remarks(table)
@@ -61,23 +55,25 @@ def _could_be_chance(difference: dict[str, Any]) -> bool:
     return low is not None and low <= 0 <= high
 
 
-def _choice(chosen: Row, best: Row, baseline: Row | None, methods: int, n_cal: int) -> str:
+def _choice(chosen: Row, baseline: Row | None, methods: int, n_cal: int) -> str:
     where = f"on the calibration split (n={n_cal}, temperature cross-fitted)"
-    nll = f"{best['cal_nll']['mean']:.4f}"
+    nll = f"{chosen['cal_nll']['mean']:.4f}"
     if methods == 1:
         return f"There is one method only, {chosen['method']}: scaled NLL {nll} {where}."
-    if chosen is best and chosen["baseline"]:
-        return f"Take vanilla with temperature scaling: its NLL {nll} {where} is the lowest of {methods} methods."
-    if chosen is best:
-        lead = "Take" if best["cal_nll"]["diff_lo"] is not None else "Tentatively take"
-        against = ""
-        if baseline:
-            against = f", {_difference(best['cal_nll'])} against vanilla"
-        return f"{lead} {chosen['method']}: its NLL {nll} {where} is the lowest of {methods} methods{against}."
-    return (
-        f"Take vanilla with temperature scaling: {best['method']} has the lowest NLL {where}, {nll}, "
-        f"but {_difference(best['cal_nll'])} against vanilla could be chance over {best['n_seeds']} seeds."
-    )
+    lowest = f"its NLL {nll} {where} is the lowest of {methods} methods"
+    if chosen["baseline"]:
+        return f"Take vanilla with temperature scaling: {lowest}."
+    if baseline is None:
+        return f"Take {chosen['method']}: {lowest}."
+    against = f"{_difference(chosen['cal_nll'])} against vanilla"
+    if chosen["cal_nll"]["diff_lo"] is None:
+        return f"Tentatively take {chosen['method']}: {lowest}, {against}."
+    if _could_be_chance(chosen["cal_nll"]):
+        return (
+            f"Tentatively take {chosen['method']}: {lowest}, but {against} could be chance over "
+            f"{chosen['n_seeds']} seeds; vanilla with temperature scaling is the plain choice until more seeds tell."
+        )
+    return f"Take {chosen['method']}: {lowest}, {against}."
 
 
 def _gain(chosen: Row, baseline: Row) -> str:

@@ -6,7 +6,7 @@ script looks up in the style sheet, so light, dark and print differ there only.
 """
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy as np
 from levelhead.plots.confidence import TICKS, Histogram
 from levelhead.plots.curves import NAMES, Curve
 from levelhead.plots.differences import Difference
+from levelhead.plots.pooled import Pooled
 from levelhead.plots.reliability import Diagram
-from levelhead.plots.tradeoff import Tradeoff
+from levelhead.plots.tradeoff import Point, Tradeoff
 from levelhead.report.embed import MAX_POINTS, thinned
 
 Figure = dict[str, Any]
@@ -50,15 +51,15 @@ def looks(methods: Sequence[str], baseline: str | None) -> dict[str, dict[str, s
     return found
 
 
-def reliability(raw: Diagram | None, scaled: Diagram | None) -> Figure:
+def reliability(view: Pooled) -> Figure:
     """One method's reliability diagram in both states."""
     diagonal = {"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "layer": "below"}
     diagonal["line"] = {"color": "@muted", "width": 1, "dash": "dash"}
     return {
         "columns": ["", "mean confidence", "accuracy", "examples", "from", "to", "interval from", "interval to"],
         "states": {
-            "raw": None if raw is None else [_points(raw, "before scaling", "@raw", "circle")],
-            "scaled": None if scaled is None else [_points(scaled, "after scaling", "@scaled", "square")],
+            "raw": view.raw and [_points(view.raw.diagram, "before scaling", "@raw", "circle")],
+            "scaled": view.scaled and [_points(view.scaled.diagram, "after scaling", "@scaled", "square")],
         },
         "layout": {
             "xaxis": {"title": "confidence", "range": [0, 1], "dtick": 0.25, "constrain": "domain"},
@@ -101,18 +102,18 @@ def _points(diagram: Diagram, name: str, colour: str, symbol: str) -> Figure:
     }
 
 
-def confidence(raw: Histogram | None, scaled: Histogram | None, top: dict[str, float]) -> Figure:
+def confidence(view: Pooled, top: dict[str, float]) -> Figure:
     """One method's confidence histogram in both states; `top` is the height of each state's axis, for all methods."""
-    some = raw or scaled
-    edges = np.array([-2.0, 2.0]) if some is None else some.edges
+    assert view.raw is not None  # a method without predictions has no figure
+    edges = view.raw.histogram.edges
     odds = {tick: float(np.log(tick / (1 - tick))) for tick in TICKS}
     # The axis ends a little above 0.99999; its label would not fit there.
     shown = [tick for tick in TICKS if edges[0] <= odds[tick] <= edges[-1] - 1]
     return {
         "columns": ["", "", "share", "confidence from", "to", "predictions"],
         "states": {
-            "raw": None if raw is None else _stacks(raw),
-            "scaled": None if scaled is None else _stacks(scaled),
+            "raw": _stacks(view.raw.histogram),
+            "scaled": view.scaled and _stacks(view.scaled.histogram),
         },
         "tops": {state: 1.06 * value for state, value in top.items()},
         "layout": {
@@ -128,13 +129,6 @@ def confidence(raw: Histogram | None, scaled: Histogram | None, top: dict[str, f
         },
         "height": 190,
     }
-
-
-def tallest(histogram: Histogram | None) -> float:
-    """The greatest share of all predictions that one bin holds, in [0, 1]."""
-    return (
-        0.0 if histogram is None or not histogram.n else float((histogram.right + histogram.wrong).max() / histogram.n)
-    )
 
 
 def _stacks(histogram: Histogram) -> list[Figure]:
@@ -219,7 +213,7 @@ def tradeoff(data: Tradeoff, look: dict[str, dict[str, str]]) -> Figure:
     }
 
 
-def _dots(point: Any, colour: str) -> Figure:
+def _dots(point: Point, colour: str) -> Figure:
     both = [(x, y) for xs in (point.raw, point.scaled) for x, y in zip(xs, point.accuracy, strict=True)]
     return {
         "type": "scatter",
@@ -236,7 +230,7 @@ def _dots(point: Any, colour: str) -> Figure:
 
 def differences(data: Sequence[Difference], baseline: str) -> Figure:
     """Paired differences in scaled NLL: a row a method, a dot a seed, a diamond and a bar for mean and interval."""
-    rows = np.arange(len(data))
+    rows = range(len(data))
     seeds = [
         (value, row, seed)
         for row, d in zip(rows, data, strict=True)
@@ -266,7 +260,7 @@ def differences(data: Sequence[Difference], baseline: str) -> Figure:
         "layout": {
             "xaxis": {"title": f"scaled NLL less that of {text(baseline, 24)}; left is better", "zeroline": True},
             "yaxis": {
-                "tickvals": rows,
+                "tickvals": list(rows),
                 "ticktext": [text(d.method, 30) for d in data],
                 "range": [len(data) - 0.5, -0.5],
                 "zeroline": False,
@@ -341,10 +335,11 @@ def _beside_legend(entries: int) -> int:
     return min(max(360, 60 + 19 * entries), 860)
 
 
-def heights(views: Iterable[Any]) -> dict[str, float]:
-    """The tallest bin of each state over all methods, so that their histograms share an axis."""
-    views = list(views)
-    return {
-        state: max((tallest(view.histogram) for v in views if (view := getattr(v, state))), default=0.0) or 1.0
-        for state in ("raw", "scaled")
-    }
+def heights(views: Sequence[Pooled]) -> dict[str, float]:
+    """The share of the fullest bin of each state over all methods, so that their histograms have one axis."""
+
+    def fullest(state: str) -> float:
+        histograms = [view.histogram for pooled in views if (view := getattr(pooled, state)) and view.histogram.n]
+        return max((float((h.right + h.wrong).max() / h.n) for h in histograms), default=1.0)
+
+    return {"raw": fullest("raw"), "scaled": fullest("scaled")}

@@ -118,9 +118,8 @@ def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[
         card = _card(comparison, index, view)
         cards.append(card)
         if card.drawn:
-            raw, scaled = view.raw, view.scaled
-            drawn[card.reliability] = figures.reliability(raw and raw.diagram, scaled and scaled.diagram)
-            drawn[card.confidence] = figures.confidence(raw and raw.histogram, scaled and scaled.histogram, top)
+            drawn[card.reliability] = figures.reliability(view)
+            drawn[card.confidence] = figures.confidence(view, top)
     problems = comparison.problems + tuple(text for view in views for text in view.problems)
     return drawn, cards, problems
 

@@ -190,6 +190,6 @@ def runs(comparison: Comparison) -> list[dict[str, str]]:
 def failed(summary: Mapping[str, Any]) -> list[str]:
     """A sentence for every run that failed."""
     return [
-        f"{f.get('method')}, seed {f.get('seed')}, failed and is not in the numbers: {f.get('reason') or 'no reason given'}"
+        f"{f.get('method')}, seed {f.get('seed')}, failed and is in no number here: {f.get('reason') or 'no reason'}"
         for f in summary.get("failed") or ()
     ]

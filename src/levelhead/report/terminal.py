@@ -22,6 +22,7 @@ def leaderboard(summary: Mapping[str, Any]) -> Table:
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     baseline = summary.get("baseline")
     with_difference = any(_metric(row, "nll_scaled").get("diff") is not None for row in summary["rows"])
@@ -29,7 +30,7 @@ def leaderboard(summary: Mapping[str, Any]) -> Table:
     table.add_column("method", overflow="fold", min_width=10)
     heads = ["NLL scaled", *([f"vs {_short(baseline)}"] if with_difference else []), "ECE raw", "gap raw"]
     for head in [*heads, "accuracy", "T", "passes", "time"]:
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(Text(head), justify="right", no_wrap=True)
     for row in summary["rows"]:
         style = "bold" if row.get("recommended") else None
         table.add_row(*_cells(row, with_difference), style=style)
@@ -87,7 +88,7 @@ def _cells(row: Mapping[str, Any], with_difference: bool) -> list[Any]:
         cells.append("baseline" if row.get("baseline") else _difference(nll))
     cells += [_ascii(ece.get("mean"), 3), _ascii(gap.get("mean"), 3, sign=True)]
     accuracy = _metric(row, "accuracy_raw").get("mean")
-    cells.append("-" if rounding.undefined(accuracy) else f"{_ascii(100 * accuracy, 1)} %")
+    cells.append("-" if accuracy is None else f"{_ascii(100 * accuracy, 1)} %")
     cells.append(_ascii(row.get("temperature"), 2))
     cells += [
         text.replace(rounding.DASH, "-")
