@@ -30,6 +30,5 @@ for name, scores in (("raw", logits["test"]), ("scaled", scaling.apply(logits["t
     ece = lh.metrics.ece(logits=scores, labels=test_labels)
     nll = lh.metrics.nll(logits=scores, labels=test_labels)
     print(f"{name:6s} NLL {nll:.4f}  ECE {ece:.4f}")
-print(
-    f"temperature {scaling.temperature:.3f}, accuracy {lh.metrics.accuracy(logits=logits['test'], labels=test_labels):.4f}"
-)
+accuracy = lh.metrics.accuracy(logits=logits["test"], labels=test_labels)
+print(f"temperature {scaling.temperature:.3f}, accuracy {accuracy:.4f}")

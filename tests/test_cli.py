@@ -243,7 +243,13 @@ def test_doctor_names_versions_and_missing_extras():
 
 
 def test_help_does_not_import_torch():
-    code = "import sys; sys.argv = ['levelhead', '--help']\ntry:\n    from levelhead.cli import main; main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    code = (
+        "import sys; sys.argv = ['levelhead', '--help']\n"
+        "from levelhead.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 

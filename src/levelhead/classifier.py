@@ -35,8 +35,8 @@ def find_classifier(model: nn.Module, num_classes: int, classifier: str | nn.Mod
     fitting = [layer for layer in linear if layer.out_features == num_classes]
     if not fitting:
         raise ValueError(
-            f"found no linear layer with {num_classes} outputs in {type(model).__name__}, on whose input the second head "
-            "would learn; name the classifier layer with classifier='...' and check num_classes"
+            f"found no linear layer with {num_classes} outputs in {type(model).__name__}, on whose input the second "
+            "head would learn; name the classifier layer with classifier='...' and check num_classes"
         )
     return fitting[-1]
 

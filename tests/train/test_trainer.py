@@ -100,10 +100,10 @@ def test_a_damaged_checkpoint_is_named(digits, tmp_path):
 
 
 def test_the_global_random_state_does_not_move(digits, tmp_path):
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
     execute(run_of(digits), digits, tmp_path, lambda at: None, lambda: False)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], before[1])
 
 
 def test_a_finished_run_is_left_alone(digits, tmp_path):

@@ -68,7 +68,7 @@ def _scale(given: Given) -> float:
 
 
 def _newton(given: Given, theta: float, low: float, high: float, here: Curve | None = None) -> float:
-    """The root of the slope in log beta, or the bound beyond which it lies; `here` is the curve at `theta`, if known."""
+    """The root of the slope in log beta, or the bound beyond which it lies; `here`: the curve at `theta`."""
     bounds = {low, high}
     for _ in range(200):
         beta = math.exp(theta)

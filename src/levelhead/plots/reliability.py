@@ -17,6 +17,8 @@ import numpy as np
 from levelhead.metrics import Bins
 from levelhead.plots import style
 
+FEW = 10  # examples: the accuracy of fewer is hardly known
+
 
 @dataclass(frozen=True, eq=False)
 class Diagram:
@@ -60,6 +62,11 @@ class Diagram:
     def mean_confidence(self) -> float:
         """Mean confidence, in [0, 1]; NaN without examples."""
         return self._mean(self.confidence)
+
+    @property
+    def steady(self) -> np.ndarray:
+        """`(M,)` booleans: bins with at least ten examples a run; others are drawn faint and joined to nothing."""
+        return self.count >= FEW * self.runs
 
     def _mean(self, values: np.ndarray) -> float:
         return float(np.average(values[self.filled], weights=self.count[self.filled])) if self.n else float("nan")
@@ -148,20 +155,22 @@ def draw(
 ) -> None:
     """Draw onto a matplotlib axis: the diagonal, and for each filled bin a point with its interval.
 
-    A point's area grows with the bin's share of the examples, so bins with hardly any look like it. Call it
-    twice for before and after scaling. `title` defaults to n; give "" for none.
+    A point's area grows with the bin's share of the examples, and bins with hardly any are faint. Call it twice for before and after scaling. `title` defaults to n; give "" for none.
     """
     style.tidy(ax)
     ax.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
-    keep = data.filled
-    x, y = data.confidence[keep], data.accuracy[keep]
-    # Rounding can put an all-right bin's accuracy a hair outside its interval; error bars must not be
-    # negative.
-    reach = np.maximum(np.stack([y - data.lo[keep], data.hi[keep] - y]), 0)
-    ax.errorbar(x, y, yerr=reach, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.6, zorder=2)
-    ax.plot(x, y, color=colour, linewidth=0.8, alpha=0.7, zorder=3)
-    share = data.count[keep] / max(data.n, 1)
-    ax.scatter(x, y, s=6 + 60 * share, color=colour, marker=marker, linewidths=0, zorder=4, label=label or None)
+    steady = data.steady
+    ax.plot(data.confidence[steady], data.accuracy[steady], color=colour, linewidth=0.8, alpha=0.7, zorder=3)
+    for keep, alpha in ((steady, 1.0), (data.filled & ~steady, 0.35)):
+        if not keep.any():
+            continue
+        x, y = data.confidence[keep], data.accuracy[keep]
+        # Rounding can put an all-right bin's accuracy a hair outside its interval, but no bar may be negative.
+        reach = np.maximum(np.stack([y - data.lo[keep], data.hi[keep] - y]), 0)
+        ax.errorbar(x, y, yerr=reach, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.6 * alpha, zorder=2)
+        area = 6 + 60 * data.count[keep] / data.n
+        ax.scatter(x, y, s=area, color=colour, marker=marker, linewidths=0, alpha=alpha, zorder=4, label=label or None)
+        label = ""  # once is enough for the legend
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
     ax.set_title(style.plain(caption(data) if title is None else title))
 

@@ -58,8 +58,8 @@ def reliability(view: Pooled) -> Figure:
     return {
         "columns": ["", "mean confidence", "accuracy", "examples", "from", "to", "interval from", "interval to"],
         "states": {
-            "raw": view.raw and [_points(view.raw.diagram, "before scaling", "@raw", "circle")],
-            "scaled": view.scaled and [_points(view.scaled.diagram, "after scaling", "@scaled", "square")],
+            "raw": view.raw and _bins(view.raw.diagram, "@raw", "circle"),
+            "scaled": view.scaled and _bins(view.scaled.diagram, "@scaled", "square"),
         },
         "layout": {
             "xaxis": {"title": "confidence", "range": [0, 1], "dtick": 0.25, "constrain": "domain"},
@@ -70,8 +70,16 @@ def reliability(view: Pooled) -> Figure:
     }
 
 
-def _points(diagram: Diagram, name: str, colour: str, symbol: str) -> Figure:
-    keep = diagram.filled
+def _bins(diagram: Diagram, colour: str, symbol: str) -> list[Figure]:
+    """Bins with enough examples, joined; then those with few, faint and on their own."""
+    few = diagram.filled & ~diagram.steady
+    steady = _points(diagram, diagram.steady, colour, symbol)
+    return [steady] + (
+        [_points(diagram, few, colour, symbol) | {"mode": "markers", "opacity": 0.35}] if few.any() else []
+    )
+
+
+def _points(diagram: Diagram, keep: np.ndarray, colour: str, symbol: str) -> Figure:
     x, y, count = diagram.confidence[keep], diagram.accuracy[keep], diagram.count[keep]
     lo, hi = diagram.lo[keep], diagram.hi[keep]
     bins = np.flatnonzero(keep)
@@ -79,7 +87,6 @@ def _points(diagram: Diagram, name: str, colour: str, symbol: str) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": name,
         "x": x,
         "y": y,
         "customdata": list(zip(count, diagram.edges[bins], diagram.edges[bins + 1], lo, hi, strict=True)),

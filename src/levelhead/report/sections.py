@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from levelhead.plots.comparison import Comparison
@@ -104,6 +104,8 @@ def recommendation(summary: Mapping[str, Any]) -> Recommendation | None:
     for name, key, cell in shown:
         if cell and not rounding.undefined(cell.get("mean")):
             difference = difference_cell(BY_KEY[key], cell)
+            if key == "accuracy" and difference.text:
+                difference = replace(difference, text=f"{difference.text} points")
             facts.append((name, value_cell(BY_KEY[key], cell), difference if difference.text else None))
     cost = Cell(f"{rounding.times(row.get('passes'))} × passes, {rounding.seconds(row.get('seconds'))} a run")
     facts.append(("cost", cost, None))

@@ -4,7 +4,7 @@ Two tables are made from the same rows: `leading`, what a decision needs, and `e
 after scaling.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,9 @@ class Table:
         return tuple(i == 0 for group in self.groups for i in range(len(group.columns)))
 
 
+Maker = Callable[[Mapping[str, Any]], Cell]
+
+
 def leading(summary: Mapping[str, Any]) -> Table:
     """Scaled NLL first, then calibration before scaling, accuracy, temperature and cost.
 
@@ -77,18 +80,19 @@ def leading(summary: Mapping[str, Any]) -> Table:
         ("before scaling", [("ece", "raw", True), ("gap", "raw", False)]),
         ("either", [("accuracy", "raw", True)]),
     ]
-    groups, makers = [], []
+    groups: list[Group] = []
+    makers: list[Maker] = []
     for head, members in plan:
         columns = []
         for key, state, with_difference in members:
             measure = BY_KEY[key]
             columns.append(_column(measure))
-            makers.append(_value_maker(measure, state))
+            makers.append(_value_maker(measure, state, summary))
             if with_difference and _any_difference(summary, f"{key}_{state}"):
                 columns.append(_difference_column(measure, summary))
-                makers.append(_difference_maker(measure, state))
+                makers.append(_difference_maker(measure, state, summary))
         groups.append(Group(head, tuple(columns)))
-    groups.append(Group("scaling", (Column("T", "temperature, mean over seeds: above 1 softens, below 1 sharpens"),)))
+    groups.append(Group("", (Column("T", "temperature, mean over seeds: above 1 softens, below 1 sharpens"),)))
     makers.append(lambda row: _plain(row.get("temperature"), rounding.fixed(row.get("temperature"), 2)))
     cost = (Column("passes", "forward-backward passes a training step"), Column("time", "training time of one run"))
     groups.append(Group("cost", cost))
@@ -99,7 +103,8 @@ def leading(summary: Mapping[str, Any]) -> Table:
 
 def everything(summary: Mapping[str, Any]) -> Table:
     """Every measure before and after scaling, as a mean and a difference."""
-    groups, makers = [], []
+    groups: list[Group] = []
+    makers: list[Maker] = []
     for measure in MEASURES:
         states = ("raw",) if measure.key == "accuracy" else ("raw", "scaled")
         columns = []
@@ -108,49 +113,58 @@ def everything(summary: Mapping[str, Any]) -> Table:
                 continue
             when = "" if len(states) == 1 else "before" if state == "raw" else "after"
             columns.append(Column(when or "mean", measure.meaning, descending=measure.lower_is_better is False))
-            makers.append(_value_maker(measure, state))
+            makers.append(_value_maker(measure, state, summary))
             if _any_difference(summary, f"{measure.key}_{state}"):
                 columns.append(_difference_column(measure, summary))
-                makers.append(_difference_maker(measure, state))
+                makers.append(_difference_maker(measure, state, summary))
         if columns:
             groups.append(Group(measure.title, tuple(columns)))
     return Table(tuple(groups), tuple(_row(row, makers) for row in summary["rows"]))
 
 
-def value_cell(measure: Measure, cell: Mapping[str, Any] | None) -> Cell:
-    """A mean with its interval."""
+def value_cell(measure: Measure, cell: Mapping[str, Any] | None, digits: int | None = None) -> Cell:
+    """A mean with its interval, at so many decimals, or as many as it needs."""
     if not cell or rounding.undefined(cell.get("mean")):
         return Cell(rounding.DASH)
     mean, lo, hi = (_scaled(cell.get(name), measure) for name in ("mean", "lo", "hi"))
-    digits = _digits(measure, mean, lo, hi)
+    digits = digits or _digits(measure, [cell], "")
     sign = measure.key == "gap"
     return Cell(
         rounding.fixed(mean, digits, sign=sign) + (" %" if measure.scale == 100 else ""),
-        rounding.bounds(lo, hi, digits, sign=sign),
+        rounding.bounds(lo, hi, digits),
         cell["mean"],
     )
 
 
-def difference_cell(measure: Measure, cell: Mapping[str, Any] | None) -> Cell:
+def difference_cell(measure: Measure, cell: Mapping[str, Any] | None, digits: int | None = None) -> Cell:
     """A paired difference to the baseline with its interval, and whether the seeds can tell it from nothing."""
     if not cell or rounding.undefined(cell.get("diff")):
         return Cell("")
     diff, lo, hi = (_scaled(cell.get(name), measure) for name in ("diff", "diff_lo", "diff_hi"))
-    digits = _digits(measure, diff, lo, hi)
+    digits = digits or _digits(measure, [cell], "diff_")
     apart = rounding.told_apart(cell)
     verdict = "same" if apart is False else ""
     if apart and measure.lower_is_better is not None:
         verdict = "better" if (cell["diff"] < 0) == measure.lower_is_better else "worse"
     text = rounding.fixed(diff, digits, sign=True)
-    return Cell(text, rounding.bounds(lo, hi, digits, sign=True), cell["diff"], verdict)
+    return Cell(text, rounding.bounds(lo, hi, digits), cell["diff"], verdict)
 
 
 def _scaled(value: float | None, measure: Measure) -> float | None:
     return None if value is None else value * measure.scale
 
 
-def _digits(measure: Measure, value: float | None, lo: float | None, hi: float | None) -> int:
-    return 2 if measure.scale == 100 else rounding.digits_for(value, lo, hi)
+def _digits(measure: Measure, cells: list[Mapping[str, Any]], prefix: str) -> int:
+    """Decimals of a column (of `cells`): the same for all its rows, as most of them need."""
+    if measure.scale == 100:
+        return 2
+    mean = prefix.rstrip("_") or "mean"
+    needs = sorted(
+        rounding.digits_for(cell[mean], cell.get(f"{prefix}lo"), cell.get(f"{prefix}hi"))
+        for cell in cells
+        if cell and not rounding.undefined(cell.get(mean))
+    )
+    return needs[len(needs) // 2] if needs else 3
 
 
 def _column(measure: Measure) -> Column:
@@ -160,18 +174,22 @@ def _column(measure: Measure) -> Column:
 def _difference_column(measure: Measure, summary: Mapping[str, Any]) -> Column:
     unit = ", in points" if measure.scale == 100 else ""
     title = f"paired difference to {summary.get('baseline')}{unit}, with its interval"
-    return Column(f"vs {summary.get('baseline')}", title, descending=measure.lower_is_better is False)
+    return Column(f"vs {_short(summary.get('baseline'))}", title, descending=measure.lower_is_better is False)
 
 
-def _value_maker(measure: Measure, state: str) -> Any:
-    return lambda row: value_cell(measure, _metric(row, f"{measure.key}_{state}"))
+def _value_maker(measure: Measure, state: str, summary: Mapping[str, Any]) -> Maker:
+    key = f"{measure.key}_{state}"
+    digits = _digits(measure, [_metric(row, key) for row in summary["rows"]], "")
+    return lambda row: value_cell(measure, _metric(row, key), digits)
 
 
-def _difference_maker(measure: Measure, state: str) -> Any:
-    return lambda row: difference_cell(measure, _metric(row, f"{measure.key}_{state}"))
+def _difference_maker(measure: Measure, state: str, summary: Mapping[str, Any]) -> Maker:
+    key = f"{measure.key}_{state}"
+    digits = _digits(measure, [_metric(row, key) for row in summary["rows"]], "diff_")
+    return lambda row: difference_cell(measure, _metric(row, key), digits)
 
 
-def _row(row: Mapping[str, Any], makers: list[Any]) -> Row:
+def _row(row: Mapping[str, Any], makers: list[Maker]) -> Row:
     return Row(
         row["method"],
         str(row.get("sentence") or ""),
@@ -182,17 +200,22 @@ def _row(row: Mapping[str, Any], makers: list[Any]) -> Row:
     )
 
 
+def _short(name: object, limit: int = 14) -> str:
+    text = str(name)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def _plain(value: float | None, text: str) -> Cell:
     return Cell(text, "", None if rounding.undefined(value) else value)
 
 
-def _metric(row: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    return (row.get("metrics") or {}).get(key)
+def _metric(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return (row.get("metrics") or {}).get(key) or {}
 
 
 def _mean(row: Mapping[str, Any], key: str) -> float | None:
-    return (_metric(row, key) or {}).get("mean")
+    return _metric(row, key).get("mean")
 
 
 def _any_difference(summary: Mapping[str, Any], key: str) -> bool:
-    return any(not rounding.undefined((_metric(row, key) or {}).get("diff")) for row in summary["rows"])
+    return any(not rounding.undefined(_metric(row, key).get("diff")) for row in summary["rows"])
