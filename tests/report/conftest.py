@@ -34,7 +34,7 @@ def write_comparison(
     failed: Sequence[dict[str, Any]] = (),
     name: str = "pets",
 ) -> Path:
-    """Write the files of a comparison. Labels are drawn from softmax(z); a method's logits are its sharpness times z."""
+    """Write a comparison's files. Labels are drawn from softmax(z); a method's logits are its sharpness times z."""
     folder.mkdir(parents=True, exist_ok=True)
     z = {"test": 2.2 * _normal(0, n_test, len(classes)), "cal": 2.2 * _normal(1, n_cal, len(classes))}
     labels = {role: _draw(scores, salt) for salt, (role, scores) in enumerate(z.items())}

@@ -19,6 +19,9 @@ class Bins:
     confidence: np.ndarray  # (M,) mean probability of the predicted class, NaN where empty
     accuracy: np.ndarray  # (M,) share of right predictions, NaN where empty
     variance: np.ndarray  # (M,) mean of confidence * (1 - confidence), NaN where empty
+    outcomes: np.ndarray  # (M, 2) int64: wrong and right predictions
+    outcome_confidence: np.ndarray  # (M, 2) mean confidence of the wrong and of the right ones, NaN where none
+    gap_square: float  # sum over examples of (confidence - correct)^2
 
     @property
     def total(self) -> int:
@@ -28,20 +31,26 @@ class Bins:
     @property
     def correct(self) -> np.ndarray:
         """(M,) int64: number of right predictions."""
-        return np.rint(np.where(self.count > 0, self.accuracy, 0.0) * self.count).astype(np.int64)
+        return self.outcomes[:, 1]
 
 
-def make_bins(count: np.ndarray, confidence: np.ndarray, variance: np.ndarray, correct: np.ndarray) -> Bins:
-    """Means from the sums over each bin."""
-    n_bins = len(count)
-    size = np.where(count > 0, count, 1)
-    empty = count == 0
+def make_bins(outcomes: np.ndarray, confidence: np.ndarray, square: np.ndarray) -> Bins:
+    """Means from the sums over each bin (M) and outcome (wrong, right): counts, confidence, its square."""
+    count = outcomes.sum(1)
 
-    def mean(sums: np.ndarray) -> np.ndarray:
-        return np.where(empty, np.nan, sums / size)
+    def mean(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
+        return np.where(size > 0, sums / np.where(size > 0, size, 1), np.nan)
 
-    edges = np.arange(n_bins + 1) / n_bins
-    return Bins(edges, count.astype(np.int64), mean(confidence), mean(correct), mean(variance))
+    return Bins(
+        edges=np.arange(len(count) + 1) / len(count),
+        count=count,
+        confidence=mean(confidence.sum(1), count),
+        accuracy=mean(outcomes[:, 1], count),
+        variance=np.maximum(mean((confidence - square).sum(1), count), 0.0),
+        outcomes=outcomes,
+        outcome_confidence=mean(confidence, outcomes),
+        gap_square=float(square.sum() - 2 * confidence[:, 1].sum() + outcomes[:, 1].sum()),
+    )
 
 
 def gap(bins: Bins) -> float:

@@ -21,7 +21,7 @@ def _mean(name: str) -> Reader:
 
 def bins_of(state: State) -> Bins:
     """The reliability diagram's numbers."""
-    return make_bins(*(state[f"bin_{k}"].numpy() for k in ("count", "confidence", "variance", "correct")))
+    return make_bins(*(state[f"bin_{name}"].numpy().copy() for name in ("count", "confidence", "square")))
 
 
 def _from_bins(measure: Callable[[Bins], float]) -> Reader:

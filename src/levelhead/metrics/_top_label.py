@@ -1,6 +1,6 @@
 """Equal-width bins of the confidence (the probability of the predicted class).
 
-The state of one model is four vectors over M bins, and ECE, OE, MCE, the gap and the reliability diagram are
+The state of one model is three tables over M bins and two outcomes, and ECE, OE, MCE, the gap and the reliability diagram are
 all read from it, so they cannot disagree.
 """
 
@@ -12,25 +12,20 @@ from levelhead.metrics.chunks import Chunk
 
 
 def zeros(num_classes: int, n_bins: int) -> State:
-    """Per bin: examples, sum of confidence, sum of confidence * (1 - confidence), right predictions."""
+    """Per bin, for wrong and right predictions apart: examples, sum of confidence, sum of its square."""
     return {
-        "bin_count": whole(n_bins),
-        "bin_confidence": real(n_bins),
-        "bin_variance": real(n_bins),
-        "bin_correct": whole(n_bins),
+        "bin_count": whole(n_bins, 2),
+        "bin_confidence": real(n_bins, 2),
+        "bin_square": real(n_bins, 2),
     }
 
 
 def add(state: State, chunk: Chunk) -> None:
     """Put a chunk into the bins."""
-    n_bins = state["bin_count"].numel()
+    n_bins = state["bin_count"].shape[0]
     confidence = chunk.confidence
     stored_as = chunk.scores.dtype if chunk.kind == "probs" else confidence.dtype
-    index = bin_index(confidence, n_bins, stored_as)
-    split = torch.bincount(index.mul(2).add_(chunk.correct), minlength=2 * n_bins).view(n_bins, 2).cpu()
-    state["bin_count"] += split.sum(1)
-    state["bin_correct"] += split[:, 1]
-    weights = confidence.double()
-    state["bin_confidence"] += torch.bincount(index, weights=weights, minlength=n_bins).cpu()
-    variance = (weights * (1 - weights)).clamp_(min=0)
-    state["bin_variance"] += torch.bincount(index, weights=variance, minlength=n_bins).cpu()
+    cell = bin_index(confidence, n_bins, stored_as).mul_(2).add_(chunk.correct)
+    wide = confidence.double()
+    for name, weights in (("bin_count", None), ("bin_confidence", wide), ("bin_square", wide.square())):
+        state[name] += torch.bincount(cell, weights=weights, minlength=2 * n_bins).view(n_bins, 2).cpu()

@@ -17,6 +17,12 @@ class Interval:
     n: int
 
 
+def check_level(level: float) -> None:
+    """Refuse a level that is no share."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level!r}; 0.95 is a 95 % interval")
+
+
 def student_t(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
     """Mean of independent `values` and its Student-t interval at `level`.
 
@@ -27,8 +33,7 @@ def student_t(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Inte
     >>> round(interval.mean, 3), round(interval.lo, 3), round(interval.hi, 3), interval.n
     (2.0, -0.484, 4.484, 3)
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level!r}; 0.95 is a 95 % interval")
+    check_level(level)
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"values must be a list of at least one number, got shape {array.shape}")

@@ -155,7 +155,8 @@ def draw(
 ) -> None:
     """Draw onto a matplotlib axis: the diagonal, and for each filled bin a point with its interval.
 
-    A point's area grows with the bin's share of the examples, and bins with hardly any are faint. Call it twice for before and after scaling. `title` defaults to n; give "" for none.
+    A point's area grows with the bin's share of the examples, and bins with hardly any are faint. Call it twice
+    for before and after scaling. `title` defaults to n; give "" for none.
     """
     style.tidy(ax)
     ax.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)

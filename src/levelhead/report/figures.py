@@ -100,7 +100,13 @@ def _points(diagram: Diagram, keep: np.ndarray, colour: str, symbol: str) -> Fig
             "color": colour,
         },
         # Area, not width, is what the eye compares.
-        "marker": {"color": colour, "symbol": symbol, "size": 4 + 12 * np.sqrt(share), "opacity": 1},
+        "marker": {
+            "color": colour,
+            "symbol": symbol,
+            "size": 4 + 12 * np.sqrt(share),
+            "opacity": 1,
+            "line": {"width": 0},
+        },
         "line": {"color": colour, "width": 1},
         "hovertemplate": (
             "confidence %{x:.3f}<br>accuracy %{y:.3f} [%{customdata[3]:.3f}, %{customdata[4]:.3f}]<br>"
@@ -114,8 +120,7 @@ def confidence(view: Pooled, top: dict[str, float]) -> Figure:
     assert view.raw is not None  # a method without predictions has no figure
     edges = view.raw.histogram.edges
     odds = {tick: float(np.log(tick / (1 - tick))) for tick in TICKS}
-    # The axis ends a little above 0.99999; its label would not fit there.
-    shown = [tick for tick in TICKS if edges[0] <= odds[tick] <= edges[-1] - 1]
+    shown = [tick for tick in TICKS if edges[0] <= odds[tick] <= edges[-1]]
     return {
         "columns": ["", "", "share", "confidence from", "to", "predictions"],
         "states": {
@@ -128,7 +133,9 @@ def confidence(view: Pooled, top: dict[str, float]) -> Figure:
                 "title": "confidence, stretched near 1",
                 "range": [edges[0], edges[-1]],
                 "tickvals": [odds[tick] for tick in shown],
-                "ticktext": [f"{tick:g}" for tick in shown],
+                # Longer labels would run into each other on a card.
+                "ticktext": [f"{tick:g}" if tick <= 0.999 else "" for tick in shown],
+                "tickangle": 0,
             },
             "yaxis": {"title": "share", "rangemode": "tozero", "tickformat": ".0%", "nticks": 5},
             "barmode": "stack",

@@ -77,8 +77,8 @@
     };
     delete layout.legendbelow;
     layout.legend = below
-      ? { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 11 } }
-      : { x: 1.01, y: 1, yanchor: "top", font: { size: 11 } };
+      ? { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 11 }, tracegroupgap: 0 }
+      : { x: 1.01, y: 1, yanchor: "top", font: { size: 11 }, tracegroupgap: 0 };
     if (figure.tops) layout.yaxis.range = [0, figure.tops[state]];
     return layout;
   }

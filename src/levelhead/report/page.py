@@ -40,9 +40,7 @@ class Card:
     reliability: str
     confidence: str
     numbers: tuple[tuple[str, str], ...]  # measure, "before → after"
-    n: str
     drawn: bool
-    has_scaled: bool
 
 
 def build(folder: str | os.PathLike[str]) -> Path:
@@ -127,14 +125,13 @@ def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[
 def _card(comparison: Comparison, index: int, view: Pooled) -> Card:
     row = comparison.summary["rows"][index]
     metrics = row.get("metrics") or {}
-    numbers = []
-    for key, digits, sign in (("ece", 3, False), ("gap", 3, True)):
-        states = [(metrics.get(f"{key}_{state}") or {}).get("mean") for state in ("raw", "scaled")]
-        if any(not rounding.undefined(value) for value in states):
-            numbers.append(
-                (key.upper() if key == "ece" else key, " → ".join(rounding.fixed(v, digits, sign=sign) for v in states))
-            )
-    numbers.append(("T", rounding.fixed(row.get("temperature"), 2)))
+    numbers = [
+        ("ECE", _change(metrics, "ece")),
+        ("T =", rounding.fixed(row.get("temperature"), 2)),
+        ("gap", _change(metrics, "gap", sign=True)),
+    ]
+    if view.raw:
+        numbers.append(("n =", caption(view.raw.diagram).removeprefix("n = ")))
     return Card(
         method=row["method"],
         recommended=bool(row.get("recommended")),
@@ -142,7 +139,11 @@ def _card(comparison: Comparison, index: int, view: Pooled) -> Card:
         reliability=f"reliability-{index}",
         confidence=f"confidence-{index}",
         numbers=tuple(numbers),
-        n=caption(view.raw.diagram) if view.raw else "",
         drawn=view.raw is not None,
-        has_scaled=view.scaled is not None,
     )
+
+
+def _change(metrics: dict[str, Any], key: str, *, sign: bool = False) -> str:
+    """A measure's mean before → after scaling."""
+    states = [(metrics.get(f"{key}_{state}") or {}).get("mean") for state in ("raw", "scaled")]
+    return " → ".join(rounding.fixed(value, 3, sign=sign) for value in states)

@@ -11,6 +11,7 @@ from levelhead.report.measures import BY_KEY
 from levelhead.report.table import Cell, difference_cell, value_cell
 
 Pairs = list[tuple[str, str]]
+ROLES = ("train", "val", "cal", "test")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def _data_words(data: Mapping[str, Any]) -> str:
 
 
 def _example_words(comparison: Comparison) -> str:
-    counts = (comparison.about.get("data") or {}).get("counts") or {}
+    counts = _counts(comparison)
     totals = {role: sum(values) for role, values in counts.items()}
     for role in ("cal", "test"):
-        totals.setdefault(role, comparison.summary.get(f"n_{role}"))
+        totals.setdefault(role, comparison.summary.get(f"n_{role}") or 0)
     return ", ".join(f"{rounding.count(n)} {role}" for role, n in totals.items() if n)
 
 
@@ -115,7 +116,7 @@ def recommendation(summary: Mapping[str, Any]) -> Recommendation | None:
 def data_section(comparison: Comparison) -> DataSection | None:
     """Class names and counts; None where the comparison recorded nothing about its data."""
     data = comparison.about.get("data") or {}
-    counts: dict[str, list[int]] = data.get("counts") or {}
+    counts = _counts(comparison)
     names = comparison.class_names
     if not counts and not names and not data.get("origin"):
         return None
@@ -134,6 +135,13 @@ def data_section(comparison: Comparison) -> DataSection | None:
     totals = tuple(sum(counts[role]) for role in roles)
     notes = tuple(str(note) for note in data.get("notes") or ())
     return DataSection(str(data.get("origin") or ""), notes, roles, totals, rows, _imbalance(names, first))
+
+
+def _counts(comparison: Comparison) -> dict[str, list[int]]:
+    """Examples of each class by role, in the order they are used."""
+    counts = (comparison.about.get("data") or {}).get("counts") or {}
+    known = [role for role in ROLES if role in counts]
+    return {role: counts[role] for role in [*known, *(role for role in counts if role not in known)]}
 
 
 def _imbalance(names: tuple[str, ...], counts: list[int]) -> str:
