@@ -64,7 +64,52 @@ def benchmarks() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"methods.md": methods, "benchmarks.md": benchmarks}
+def readme() -> str:
+    """The README with the leaderboard of the real run whose files are kept in docs/results."""
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    begin, end = "<!-- leaderboard: made by docs/generate.py -->\n", "<!-- end of leaderboard -->"
+    before, rest = text.split(begin)
+    return before + begin + leaderboard(DOCS / "results" / "fashion-mnist") + end + rest.split(end)[1]
+
+
+def leaderboard(folder: Path) -> str:
+    """A comparison's summary as a table of Markdown, with the command, n and the machine."""
+    summary, about = (json.loads((folder / f"{name}.json").read_text()) for name in ("summary", "comparison"))
+    lines = [
+        f"`{about['command']}`",
+        "",
+        "| method | NLL scaled | against vanilla | ECE raw | ECE scaled | gap raw | accuracy | passes | seconds |",
+        "|-|-|-|-|-|-|-|-|-|",
+    ]
+    for row in summary["rows"]:
+        nll, ece, ece_scaled, gap, accuracy = (
+            row["metrics"][name] for name in ("nll_scaled", "ece_raw", "ece_scaled", "gap_raw", "accuracy_raw")
+        )
+        against = "baseline"
+        if nll["diff"] is not None:
+            against = f"{nll['diff']:+.3f} [{nll['diff_lo']:+.3f}, {nll['diff_hi']:+.3f}]"
+            against += " ~" if nll["diff_lo"] <= 0 <= nll["diff_hi"] else ""
+        name = f"**{row['method']}**" if row["recommended"] else row["method"]
+        lines.append(
+            f"| {name} | {nll['mean']:.3f} ± {(nll['hi'] - nll['lo']) / 2:.3f} | {against} | {ece['mean']:.3f} | "
+            f"{ece_scaled['mean']:.3f} | {gap['mean']:+.3f} | {100 * accuracy['mean']:.1f} % | {row['passes']:g} | "
+            f"{row['seconds']:.0f} |"
+        )
+    machine = about["machine"]
+    lines += [
+        "",
+        f"Test, n = {summary['n_test']:,}; mean over {summary['rows'][0]['n_seeds']} seeds, 95 % Student-t intervals; "
+        "~ the seeds cannot tell it from zero; bold: recommended by NLL on cal. "
+        f"{about['identity']['network']['name']} network, {machine['cores']} cores ({machine['processor']}), two runs at "
+        f"once, levelhead {about['levelhead']}, torch {about['versions']['torch']}.",
+        "",
+        *(f"> {sentence}" for sentence in summary["verdict"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+PAGES = {"methods.md": methods, "benchmarks.md": benchmarks, "../README.md": readme}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

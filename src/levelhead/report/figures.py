@@ -245,24 +245,7 @@ def _dots(point: Point, colour: str) -> Figure:
 def differences(data: Sequence[Difference], baseline: str) -> Figure:
     """Paired differences in scaled NLL: a row a method, a dot a seed, a diamond and a bar for mean and interval."""
     rows = range(len(data))
-    seeds = [
-        (value, row, seed)
-        for row, d in zip(rows, data, strict=True)
-        for seed, value in zip(d.seeds, d.values, strict=True)
-    ]
-    traces: list[Figure] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "one seed",
-            "x": [value for value, _, _ in seeds],
-            "y": [row for _, row, _ in seeds],
-            "customdata": [[seed] for _, _, seed in seeds],
-            "marker": {"color": "@muted", "symbol": "circle-open", "size": 6, "opacity": 1},
-            "hovertemplate": "seed %{customdata[0]}: %{x:+.4f}<extra></extra>",
-            "untold": True,
-        }
-    ]
+    traces: list[Figure] = [_seeds(data)] if any(len(d.seeds) > 1 for d in data) else []
     for told, name, colour in ((False, "seeds cannot tell", "@muted"), (True, "told apart", "@accent")):
         chosen = [(row, d) for row, d in zip(rows, data, strict=True) if bool(d.told_apart) is told]
         if chosen:
@@ -272,7 +255,11 @@ def differences(data: Sequence[Difference], baseline: str) -> Figure:
         "columns": ["", "difference", "", "method", "interval from", "interval to"],
         "traces": traces,
         "layout": {
-            "xaxis": {"title": f"scaled NLL less that of {text(baseline, 24)}; left is better", "zeroline": True},
+            "xaxis": {
+                "title": f"scaled NLL less that of {text(baseline, 24)}; left is better",
+                "zeroline": True,
+                "rangemode": "tozero",
+            },
             "yaxis": {
                 "tickvals": list(rows),
                 "ticktext": [text(d.method, 30) for d in data],
@@ -284,6 +271,21 @@ def differences(data: Sequence[Difference], baseline: str) -> Figure:
             "legendbelow": True,
         },
         "height": 130 + 26 * len(data),
+    }
+
+
+def _seeds(data: Sequence[Difference]) -> Figure:
+    dots = [(value, row, seed) for row, d in enumerate(data) for seed, value in zip(d.seeds, d.values, strict=True)]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "one seed",
+        "x": [value for value, _, _ in dots],
+        "y": [row for _, row, _ in dots],
+        "customdata": [[seed] for _, _, seed in dots],
+        "marker": {"color": "@muted", "symbol": "circle-open", "size": 6, "opacity": 1},
+        "hovertemplate": "seed %{customdata[0]}: %{x:+.4f}<extra></extra>",
+        "untold": True,
     }
 
 

@@ -44,6 +44,7 @@
   const css = name => getComputedStyle(root).getPropertyValue("--" + name).trim();
 
   // ---- drawing
+  const PAPER = { card: 225, page: 690, shrink: 0.8 }; // pixels, as in the style sheet's print section
   const tracesOf = figure => (figure.states ? figure.states[state] : figure.traces);
 
   function axis(given, figure) {
@@ -56,7 +57,7 @@
     };
   }
 
-  function layoutOf(figure, width) {
+  function layoutOf(figure, width, height) {
     const given = coloured(figure.layout);
     const narrow = width < 640;
     const entries = tracesOf(figure).filter(trace => trace.showlegend !== false).length;
@@ -71,7 +72,7 @@
       plot_bgcolor: "rgba(0,0,0,0)",
       margin: { l: 52, r: 12, t: 8, b: 44 },
       hoverlabel: { bgcolor: css("panel"), bordercolor: css("line"), font: { color: css("ink"), size: 12 }, align: "left" },
-      height: figure.height + (below && !given.legendbelow ? 24 * Math.ceil(entries / 2) : 0),
+      height: height + (below && !given.legendbelow ? 24 * Math.ceil(entries / 2) : 0),
       width,
       dragmode: figure.zoom ? "zoom" : false,
     };
@@ -83,9 +84,13 @@
     return layout;
   }
 
-  function draw(id, width) {
+  function draw(id) {
     const place = document.getElementById(id);
     const figure = figures[id];
+    const paper = root.classList.contains("printing");
+    const onCard = place.closest(".card") !== null;
+    const width = paper ? (onCard ? PAPER.card : PAPER.page) : place.clientWidth;
+    const height = paper && onCard ? figure.height * PAPER.shrink : figure.height;
     const traces = tracesOf(figure);
     drawn.add(id);
     if (!traces) {
@@ -99,7 +104,7 @@
       place.classList.remove("missing");
     }
     const known = traces.map(({ untold, ...trace }) => coloured(trace));
-    Plotly.react(place, known, layoutOf(figure, width || place.clientWidth), { displayModeBar: false });
+    Plotly.react(place, known, layoutOf(figure, width, height), { displayModeBar: false });
   }
 
   const places = [...document.querySelectorAll(".plot")];
@@ -123,10 +128,10 @@
     waiting = setTimeout(redraw, 120);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  // Paper is light, and its widths are those of the style sheet's print section.
+  // Paper is light, and all of it is printed, seen or not.
   addEventListener("beforeprint", () => {
     root.classList.add("printing");
-    for (const place of places) draw(place.id, place.closest(".card") ? 225 : 690);
+    for (const place of places) draw(place.id);
   });
   addEventListener("afterprint", () => {
     root.classList.remove("printing");

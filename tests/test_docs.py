@@ -1,0 +1,35 @@
+"""Documentation that is generated is current, and every example runs."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_current():
+    for page, make in generator().PAGES.items():
+        assert (ROOT / "docs" / page).read_text(encoding="utf-8") == make(), f"run make docs: docs/{page} is old"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_runs_and_is_short(example):
+    assert len(example.read_text().splitlines()) <= 60
+    result = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+def test_there_are_examples():
+    assert EXAMPLES
