@@ -5,8 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 
-from levelhead.metrics import auroc, fpr95
+from levelhead.metrics import aupr_in, aupr_out, auroc, fpr95
 
 small = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)
 
@@ -52,7 +53,7 @@ def test_infinite_scores_have_a_place():
     assert auroc(np.array([np.inf, 0.0]), np.array([-np.inf])) == 1
 
 
-@pytest.mark.parametrize("measure", [auroc, fpr95])
+@pytest.mark.parametrize("measure", [auroc, fpr95, aupr_in, aupr_out])
 def test_nan_and_empty_sides_are_refused(measure):
     with pytest.raises(ValueError, match="out_scores holds 1 NaN of 3, the first at index 1"):
         measure(np.ones(3), np.array([0, np.nan, 1]))
@@ -60,3 +61,21 @@ def test_nan_and_empty_sides_are_refused(measure):
         measure(np.ones(0), np.ones(3))
     with pytest.raises(ValueError, match="out_scores must have shape"):
         measure(np.ones(3), np.ones((3, 1)))
+
+
+@given(small, small)
+@settings(max_examples=200, deadline=None)
+def test_aupr_is_sklearns_average_precision_on_either_side(inside, outside):
+    truth = np.r_[np.ones(len(inside)), np.zeros(len(outside))]
+    scores = np.r_[inside, outside]
+    assert aupr_in(np.array(inside), np.array(outside)) == pytest.approx(
+        average_precision_score(truth, scores), abs=1e-12
+    )
+    assert aupr_out(np.array(inside), np.array(outside)) == pytest.approx(
+        average_precision_score(1 - truth, -scores), abs=1e-12
+    )
+
+
+def test_aupr_of_a_score_that_says_nothing_is_the_share_of_the_positive_side():
+    assert aupr_in(np.ones(3), np.ones(9)) == 0.25
+    assert aupr_out(np.ones(3), np.ones(9)) == 0.75

@@ -1,5 +1,7 @@
 """Networks: parameter counts of the papers' code, shapes, and the door to the user's own."""
 
+import sys
+
 import pytest
 import torch
 
@@ -76,3 +78,17 @@ def test_auto_goes_by_data_and_device():
     assert lh.models.auto("vector", "cuda") == "mlp"
     assert lh.models.auto("image", "cpu") == "small"
     assert lh.models.auto("image", "cuda") == "preact_resnet18"
+
+
+def test_networks_of_timm_by_prefix():
+    pytest.importorskip("timm")
+    model = build("timm:resnet10t", num_classes=3, input_shape=(1, 32, 32))
+    assert model(torch.zeros(2, 1, 32, 32)).shape == (2, 3)
+    with pytest.raises(ValueError, match="Did you mean 'resnet"):
+        build("timm:resnet18x", num_classes=3)
+
+
+def test_a_missing_extra_is_named_with_its_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ValueError, match=r"needs the extra 'networks': pip install 'levelhead\[networks\]'"):
+        build("timm:resnet18", num_classes=3)

@@ -1,9 +1,19 @@
 """Measures of predictions: accuracy, calibration, selective prediction, detection."""
 
 from levelhead.metrics._bins import Bins
-from levelhead.metrics.detection import auroc, fpr95
+from levelhead.metrics.bootstrap import bootstrap
+from levelhead.metrics.detection import aupr_in, aupr_out, auroc, fpr95
+from levelhead.metrics.evidence import (
+    CalibrationTest,
+    bin_intervals,
+    calibration_test,
+    calibration_test_of,
+    clopper_pearson,
+    gap_interval,
+)
 from levelhead.metrics.functions import (
     accuracy,
+    accuracy_at_coverage,
     ace,
     adaptive_ece,
     aurc,
@@ -17,32 +27,54 @@ from levelhead.metrics.functions import (
     oe,
     reliability,
     rmsce,
+    smooth_ece,
     top5,
 )
 from levelhead.metrics.intervals import Interval, paired, student_t
+from levelhead.metrics.pairing import McNemar, PairedDifference, mcnemar, paired_difference
+from levelhead.metrics.scores import energy, max_logit, max_softmax, negative_entropy
 from levelhead.metrics.streaming import Calibration
 
 __all__ = [
     "Bins",
     "Calibration",
+    "CalibrationTest",
     "Interval",
+    "McNemar",
+    "PairedDifference",
     "accuracy",
+    "accuracy_at_coverage",
     "ace",
     "adaptive_ece",
+    "aupr_in",
+    "aupr_out",
     "aurc",
     "auroc",
+    "bin_intervals",
+    "bootstrap",
     "brier",
+    "calibration_test",
+    "calibration_test_of",
     "classwise_ece",
+    "clopper_pearson",
     "debiased_ece",
     "ece",
+    "energy",
     "fpr95",
     "gap",
+    "gap_interval",
+    "max_logit",
+    "max_softmax",
     "mce",
+    "mcnemar",
+    "negative_entropy",
     "nll",
     "oe",
     "paired",
+    "paired_difference",
     "reliability",
     "rmsce",
+    "smooth_ece",
     "student_t",
     "top5",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from levelhead.metrics import _bins, _ranked
 from levelhead.metrics._bins import Bins, make_bins
 from levelhead.metrics._pointwise import State
+from levelhead.metrics.smooth import smooth_ece
 
 Reader = Callable[[State, int, int], float]
 
@@ -54,6 +55,27 @@ def _aurc(state: State, n: int, n_bins: int) -> float:
     return _ranked.aurc(count, count - correct)
 
 
+def _smooth(state: State, n: int, n_bins: int) -> float:
+    count = state["cell_count"].numpy()
+    full = count > 0
+    total = state["cell_confidence"].numpy()[full]
+    return smooth_ece(total / count[full], total, state["cell_correct"].numpy()[full], count[full])
+
+
+def accuracy_at_coverage(state: State, n: int, coverage: float) -> float:
+    """Accuracy of the most confident share `coverage` of the examples."""
+    count, correct = state["cell_count"].numpy()[::-1], state["cell_correct"].numpy()[::-1]
+    k = covered(n, coverage)
+    return 1 - _ranked.wrong_among(count, count - correct, k) / k if n else math.nan
+
+
+def covered(n: int, coverage: float) -> int:
+    """How many of `n` examples a share `coverage` is: rounded up, at least one."""
+    if not 0 < coverage <= 1:
+        raise ValueError(f"coverage must lie in (0, 1], got {coverage!r}; 0.8 keeps the most confident 80 %")
+    return max(1, math.ceil(coverage * n - 1e-9 * n))
+
+
 READERS: dict[str, dict[str, Reader]] = {
     "correct": {"accuracy": _mean("correct")},
     "top5": {"top5": _mean("top5")},
@@ -69,5 +91,5 @@ READERS: dict[str, dict[str, Reader]] = {
         "debiased_ece": _from_bins(_bins.debiased_ece),
     },
     "class_bins": {"classwise_ece": _classwise},
-    "cells": {"adaptive_ece": _adaptive, "aurc": _aurc},
+    "cells": {"adaptive_ece": _adaptive, "aurc": _aurc, "smooth_ece": _smooth},
 }

@@ -45,6 +45,16 @@ def _harmonic(n: np.ndarray) -> np.ndarray:
     return np.where(n < 32, exact[np.minimum(n, 31).astype(np.int64)], series)
 
 
+def wrong_among(count: np.ndarray, wrong: np.ndarray, k: int) -> float:
+    """Expected number wrong among the `k` most confident examples; groups (G,) by falling confidence.
+
+    Of a group that is only partly among them, the share that is taken is wrong at the group's rate.
+    """
+    before = np.cumsum(count) - count
+    taken = np.clip(k - before, 0, count)
+    return float((wrong * taken / np.maximum(count, 1)).sum())
+
+
 def equal_mass_ece(
     confidence: np.ndarray,
     total: np.ndarray,

@@ -1,7 +1,8 @@
 """Equal-width bins of the confidence (the probability of the predicted class).
 
-The state of one model is three tables over M bins and two outcomes, and ECE, OE, MCE, the gap and the reliability diagram are
-all read from it, so they cannot disagree.
+The state of one model is three small tables over bins and outcomes, and ECE, OE, MCE, the gap and the reliability
+diagram are all read from it, so they cannot disagree.
+
 """
 
 import torch

@@ -51,3 +51,26 @@ def fpr95(in_scores: Array, out_scores: Array) -> float:
     place = inside.size - accepted
     threshold = np.partition(inside, place)[place]
     return float(np.count_nonzero(outside >= threshold) / outside.size)
+
+
+def aupr_in(in_scores: Array, out_scores: Array) -> float:
+    """Area under precision against recall with the in-distribution examples positive (average precision).
+
+    In [0, 1]; a score that says nothing gives the share of in-distribution examples. Tied examples enter together.
+    `in_scores` (N,), `out_scores` (M,), higher = more in. Raises ValueError for an empty side or NaN.
+    """
+    return _average_precision(_scores(in_scores, "in_scores"), _scores(out_scores, "out_scores"))
+
+
+def aupr_out(in_scores: Array, out_scores: Array) -> float:
+    """As `aupr_in` with the out-of-distribution examples positive; the scores still mean higher = more in."""
+    return _average_precision(-_scores(out_scores, "out_scores"), -_scores(in_scores, "in_scores"))
+
+
+def _average_precision(positive: np.ndarray, negative: np.ndarray) -> float:
+    scores = np.concatenate([positive, negative])
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(order < positive.size)
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # the last of each tie
+    found = hits[ends]
+    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.size)

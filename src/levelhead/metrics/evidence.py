@@ -55,9 +55,7 @@ def calibration_test(
     return calibration_test_of(bins, level=level, replicates=replicates, seed=seed)
 
 
-def calibration_test_of(
-    bins: Bins, *, level: float = 0.95, replicates: int = 1000, seed: int = 0
-) -> CalibrationTest:
+def calibration_test_of(bins: Bins, *, level: float = 0.95, replicates: int = 1000, seed: int = 0) -> CalibrationTest:
     """The same from bins that are already there, such as `Calibration.bins()`. NaN for no example."""
     check_level(level)
     n = bins.total

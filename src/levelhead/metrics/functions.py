@@ -11,8 +11,9 @@ import numpy as np
 
 from levelhead.metrics._bins import Bins
 from levelhead.metrics._edges import check_n_bins
+from levelhead.metrics._measures import covered
 from levelhead.metrics._ranked import aurc as _aurc
-from levelhead.metrics._ranked import equal_mass_ece
+from levelhead.metrics._ranked import equal_mass_ece, wrong_among
 from levelhead.metrics._samples import Samples
 from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import Array, Given, check
@@ -150,6 +151,26 @@ def adaptive_ece(
     return equal_mass_ece(confidence, confidence, ~wrong[::-1], None, n_bins, reference=reference)
 
 
+def smooth_ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Calibration error smoothed over the confidence instead of binned, with its own bandwidth. In [0, 1].
+
+    Not an estimate of ECE: the two differ. `smooth.py` has the definition.
+    """
+    return _accumulate("cells", logits, probs, labels).compute()["smooth_ece"]
+
+
+def accuracy_at_coverage(
+    coverage: float, *, logits: Array | None = None, probs: Array | None = None, labels: Array
+) -> float:
+    """Accuracy of the most confident share `coverage` (in (0, 1]) of the examples, in [0, 1].
+
+    Ranked as in `aurc`; of a tie that is only partly covered, the expected share counts as right.
+    """
+    count, wrong = _groups(_samples(logits, probs, labels))
+    k = covered(int(count.sum()), coverage)
+    return 1 - wrong_among(count, wrong, k) / k
+
+
 def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
     """Area under the risk-coverage curve: the error rate of the k most confident examples, averaged over k.
 
@@ -157,7 +178,12 @@ def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Arr
     still tells them apart where the confidence rounds to one. Tied examples count as their average over all
     orders.
     """
-    rest, wrong = _samples(logits, probs, labels).ranked()
+    return _aurc(*_groups(_samples(logits, probs, labels)))
+
+
+def _groups(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Examples and wrong predictions of each distinct confidence, by falling confidence."""
+    rest, wrong = samples.ranked()
     ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True)) + 1
     errors = np.cumsum(wrong)[ends - 1]
-    return _aurc(np.diff(ends, prepend=0), np.diff(errors, prepend=0))
+    return np.diff(ends, prepend=0), np.diff(errors, prepend=0)

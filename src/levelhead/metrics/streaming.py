@@ -5,15 +5,16 @@ this accumulator, run once.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from levelhead.metrics import _cells, _class_bins, _pointwise, _top_label
 from levelhead.metrics._bins import Bins
 from levelhead.metrics._edges import check_n_bins
-from levelhead.metrics._measures import READERS, bins_of, class_ece
+from levelhead.metrics._measures import READERS, accuracy_at_coverage, bins_of, class_ece
 from levelhead.metrics._pointwise import State
 from levelhead.metrics.chunks import Chunk, chunks
 from levelhead.metrics.given import Array, Given, check
@@ -117,6 +118,63 @@ class Calibration:
         """The reliability diagram's numbers of everything seen so far."""
         return bins_of(self._state)
 
+    def cells(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Examples, right ones and sum of confidence of each fine cell, by rising confidence (`_cells.py`)."""
+        if "cells" not in self._parts:
+            raise ValueError("this accumulator was made without its part 'cells'")
+        return tuple(self._state[f"cell_{name}"].numpy() for name in ("count", "correct", "confidence"))  # type: ignore[return-value]
+
+    def accuracy_at_coverage(self, coverage: float) -> float:
+        """Accuracy of the most confident share `coverage` of everything seen; NaN before the first example."""
+        return accuracy_at_coverage(self._state, self.num_examples, coverage)
+
     def class_ece(self) -> Tensor:
         """(C,) float64: the calibration error of each class's probability; `classwise_ece` is its mean."""
         return torch.from_numpy(class_ece(self._state))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything seen so far as numbers and tensors on the CPU, for `load_state_dict` or `torch.save`."""
+        return {
+            "num_classes": self.num_classes,
+            "n_bins": self.n_bins,
+            "parts": list(self._parts),
+            "num_examples": self.num_examples,
+            "state": {name: value.clone() for name, value in self._state.items()},
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Replace everything seen so far by what `state_dict` gave; ValueError if it is of another shape."""
+        mine = (self.num_classes, self.n_bins, list(self._parts))
+        theirs = tuple(state_dict[name] for name in ("num_classes", "n_bins", "parts"))
+        if mine != theirs:
+            raise ValueError(f"the state is of another accumulator: num_classes, n_bins, parts {theirs}, not {mine}")
+        self._state = {name: state_dict["state"][name].clone() for name in self._state}
+        self.num_examples = int(state_dict["num_examples"])
+
+    def all_reduce(self, group: Any = None) -> Self:
+        """Add up what all processes of `group` (default: all) have seen, in every one of them. Returns self.
+
+        Counts and sums are added, never averages of batches, so two processes equal one. Two collective calls of fixed
+        size, on the GPU where the backend is NCCL. Without `torch.distributed` nothing happens; called twice, it counts
+        everything twice.
+        """
+        from torch import distributed
+
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return self
+        device = torch.device("cuda") if distributed.get_backend(group) == "nccl" else torch.device("cpu")
+        for dtype in (torch.int64, torch.float64):
+            names = [name for name, value in self._state.items() if value.dtype == dtype]
+            parts = [self._state[name].flatten() for name in names]
+            if dtype == torch.int64:
+                parts.append(torch.tensor([self.num_examples]))
+            if not parts:
+                continue
+            flat = torch.cat(parts).to(device)
+            distributed.all_reduce(flat, group=group)
+            pieces = flat.cpu().split([part.numel() for part in parts])
+            for name, piece in zip(names, pieces, strict=False):  # the number of examples has no name
+                self._state[name] = piece.view_as(self._state[name]).clone()
+            if dtype == torch.int64:
+                self.num_examples = int(pieces[-1])
+        return self

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from levelhead.errors import unknown
+from levelhead.errors import need, unknown
 from levelhead.grammar import parse_term
 from levelhead.models.lenet import LeNet
 from levelhead.models.mlp import mlp
@@ -57,7 +57,7 @@ def build(
     input_shape: Shape | None = None,
     image_size: int = 32,
 ) -> nn.Module:
-    """Build a network by name, ``name(argument=value)`` or ``package.module:function``.
+    """Build a network by name, ``name(argument=value)``, ``timm:NAME`` or ``package.module:function``.
 
     ``input_shape`` is the shape of one input, ``(C, H, W)`` or ``(D,)``; without it images of ``in_channels`` and
     ``image_size`` are meant. A function of the user's own is called with those of ``num_classes``, ``in_channels`` and
@@ -71,6 +71,8 @@ def build(
         if key is None:
             raise ValueError(f"{name}: give a network's arguments by name, such as width=16")
         given[key] = value
+    if term.name.startswith("timm:"):
+        return _timm(term.name, given, num_classes, shape)
     if ":" in term.name:
         return _users_own(term.name, given, num_classes, shape)
     builder = NETWORKS.get(term.name)
@@ -108,6 +110,19 @@ def _check(name: str, key: str, value: Any) -> None:
             raise ValueError(f"{name}: dropout must be a number in [0, 1), not {value}")
     elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name}: {key} must be a whole number of at least 1, not {value}")
+
+
+def _timm(name: str, given: dict[str, Any], num_classes: int, shape: Shape) -> nn.Module:
+    """A network of timm without weights; the arguments given in the text go to ``timm.create_model``."""
+    _images_only(name, shape)
+    timm = need("timm", "networks", name)
+    model_name = name.removeprefix("timm:")
+    if not timm.is_model(model_name):
+        raise unknown("timm network", model_name, timm.list_models())
+    try:
+        return timm.create_model(model_name, pretrained=False, num_classes=num_classes, in_chans=shape[0], **given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} could not be built: {error}") from error
 
 
 def _users_own(path: str, given: dict[str, Any], num_classes: int, shape: Shape) -> nn.Module:

@@ -81,6 +81,7 @@
       ? { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 11 }, tracegroupgap: 0 }
       : { x: 1.01, y: 1, yanchor: "top", font: { size: 11 }, tracegroupgap: 0 };
     if (figure.tops) layout.yaxis.range = [0, figure.tops[state]];
+    if (width < 250) layout.xaxis.tickfont = { size: 9 };
     return layout;
   }
 

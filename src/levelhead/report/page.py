@@ -18,6 +18,7 @@ from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
 from levelhead.report import embed, figures, rounding, sections, table
+from levelhead.report.measures import MEASURES
 
 NAME = "report.html"
 _HERE = Path(__file__).parent
@@ -84,7 +85,7 @@ def render(comparison: Comparison) -> str:
         configuration=sections.configuration(comparison),
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
-        measures=table.MEASURES,
+        measures=MEASURES,
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DASH = "–"
@@ -51,18 +51,29 @@ def count(value: Number) -> str:
 
 
 def seconds(value: Number) -> str:
-    """A duration: seconds, minutes or hours, to two or three places.
+    """A duration in the unit that suits it.
 
-    >>> seconds(0.42), seconds(42.4), seconds(600), seconds(9000)
-    ('0.4 s', '42 s', '10.0 min', '2.5 h')
+    >>> seconds(0.42), seconds(42.4), seconds(900), seconds(20000)
+    ('0.4 s', '42 s', '15.0 min', '5.56 h')
     """
-    if value is None or not math.isfinite(value):
-        return DASH
-    if value < 9.95:
-        return f"{value:.1f} s"
-    if value < 99.5:
-        return f"{value:.0f} s"
-    return f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
+    return durations([value])[0]
+
+
+def durations(values: Sequence[Number]) -> list[str]:
+    """Durations of a column, all in the unit that suits the longest: seconds, minutes from ten, hours from three.
+
+    >>> durations([40.0, None, 700.0])
+    ['0.7 min', '–', '11.7 min']
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    longest, shortest = max(known, default=0.0), min(known, default=0.0)
+    if longest < 600:
+        unit, size, digits = "s", 1, 1 if shortest < 10 else 0
+    elif longest < 10_800:
+        unit, size, digits = "min", 60, 1
+    else:
+        unit, size, digits = "h", 3600, 2
+    return [DASH if undefined(value) else f"{fixed((value or 0) / size, digits)} {unit}" for value in values]
 
 
 def times(value: Number) -> str:

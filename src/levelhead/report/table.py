@@ -1,32 +1,18 @@
 """The leaderboard as cells of text: a mean with its interval, a paired difference with its interval and a mark.
 
 Two tables are made from the same rows: `leading`, what a decision needs, and `everything`, all measures before and
-after scaling.
+after scaling. A column is made at once, because its rows share decimals and units.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from levelhead.report import rounding
 from levelhead.report.measures import BY_KEY, MEASURES, Measure
 
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its heading, a longer title for it, and whether a click should first sort from high to low."""
-
-    head: str
-    title: str = ""
-    descending: bool = False
-
-
-@dataclass(frozen=True)
-class Group:
-    """Columns under one common heading, which may be empty."""
-
-    head: str
-    columns: tuple[Column, ...]
+Summary = Mapping[str, Any]
+Statistics = Mapping[str, Any]  # mean, lo, hi, diff, diff_lo, diff_hi; None, or absent, where undefined
 
 
 @dataclass(frozen=True)
@@ -43,179 +29,182 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A heading, a longer title for it, one cell a row, and whether a click should first sort from high to low."""
+
+    head: str
+    title: str
+    cells: tuple[Cell, ...]
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns under one common heading, which may be empty."""
+
+    head: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
 class Row:
-    """A method with its cells."""
+    """A method with its cells, and for each whether it begins a group of columns."""
 
     method: str
     sentence: str
     remark: str
     recommended: bool
     baseline: bool
-    cells: tuple[Cell, ...]
+    cells: tuple[tuple[Cell, bool], ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Groups of columns and rows of as many cells."""
+    """Groups of columns, and the same cells by rows."""
 
     groups: tuple[Group, ...]
     rows: tuple[Row, ...]
 
-    @property
-    def starts(self) -> tuple[bool, ...]:
-        """For each column, whether it is the first of its group."""
-        return tuple(i == 0 for group in self.groups for i in range(len(group.columns)))
 
-
-Maker = Callable[[Mapping[str, Any]], Cell]
-
-
-def leading(summary: Mapping[str, Any]) -> Table:
+def leading(summary: Summary) -> Table:
     """Scaled NLL first, then calibration before scaling, accuracy, temperature and cost.
 
     Columns of differences are left out where no row has one: without a baseline, or with nothing to compare to it.
     """
-    plan = [
-        ("after scaling", [("nll", "scaled", True), ("ece", "scaled", False)]),
-        ("before scaling", [("ece", "raw", True), ("gap", "raw", False)]),
-        ("either", [("accuracy", "raw", True)]),
+    nll, ece, gap, accuracy = (BY_KEY[key] for key in ("nll", "ece", "gap", "accuracy"))
+    after = [*_both(summary, nll, "scaled"), _values(summary, ece, "scaled")]
+    before = [*_both(summary, ece, "raw"), _values(summary, gap, "raw")]
+    groups = [
+        Group("after scaling", tuple(after)),
+        Group("before scaling", tuple(before)),
+        Group("either", tuple(_both(summary, accuracy, "raw"))),
+        Group("", (_temperatures(summary),)),
+        Group("cost", (_passes(summary), _times(summary))),
     ]
-    groups: list[Group] = []
-    makers: list[Maker] = []
-    for head, members in plan:
-        columns = []
-        for key, state, with_difference in members:
-            measure = BY_KEY[key]
-            columns.append(_column(measure))
-            makers.append(_value_maker(measure, state, summary))
-            if with_difference and _any_difference(summary, f"{key}_{state}"):
-                columns.append(_difference_column(measure, summary))
-                makers.append(_difference_maker(measure, state, summary))
-        groups.append(Group(head, tuple(columns)))
-    groups.append(Group("", (Column("T", "temperature, mean over seeds: above 1 softens, below 1 sharpens"),)))
-    makers.append(lambda row: _plain(row.get("temperature"), rounding.fixed(row.get("temperature"), 2)))
-    cost = (Column("passes", "forward-backward passes a training step"), Column("time", "training time of one run"))
-    groups.append(Group("cost", cost))
-    makers.append(lambda row: _plain(row.get("passes"), rounding.times(row.get("passes"))))
-    makers.append(lambda row: _plain(row.get("seconds"), rounding.seconds(row.get("seconds"))))
-    return Table(tuple(groups), tuple(_row(row, makers) for row in summary["rows"]))
+    return _table(summary, groups)
 
 
-def everything(summary: Mapping[str, Any]) -> Table:
-    """Every measure before and after scaling, as a mean and a difference."""
-    groups: list[Group] = []
-    makers: list[Maker] = []
+def everything(summary: Summary) -> Table:
+    """Every measure before and after scaling, as a mean and a difference; measures that no row has are left out."""
+    groups = []
     for measure in MEASURES:
-        states = ("raw",) if measure.key == "accuracy" else ("raw", "scaled")
-        columns = []
-        for state in states:
-            if not any(_mean(row, f"{measure.key}_{state}") is not None for row in summary["rows"]):
-                continue
-            when = "" if len(states) == 1 else "before" if state == "raw" else "after"
-            columns.append(Column(when or "mean", measure.meaning, descending=measure.lower_is_better is False))
-            makers.append(_value_maker(measure, state, summary))
-            if _any_difference(summary, f"{measure.key}_{state}"):
-                columns.append(_difference_column(measure, summary))
-                makers.append(_difference_maker(measure, state, summary))
+        columns: list[Column] = []
+        for state, head in (("raw", "before"), ("scaled", "after")):
+            if measure.key == "accuracy":  # scaling does not change it
+                head = "mean" if state == "raw" else ""
+            if head and _any(summary, measure, state, "mean"):
+                columns += _both(summary, measure, state, head)
         if columns:
             groups.append(Group(measure.title, tuple(columns)))
-    return Table(tuple(groups), tuple(_row(row, makers) for row in summary["rows"]))
+    return _table(summary, groups)
 
 
-def value_cell(measure: Measure, cell: Mapping[str, Any] | None, digits: int | None = None) -> Cell:
+def value_cell(measure: Measure, found: Statistics, digits: int | None = None) -> Cell:
     """A mean with its interval, at so many decimals, or as many as it needs."""
-    if not cell or rounding.undefined(cell.get("mean")):
+    if rounding.undefined(found.get("mean")):
         return Cell(rounding.DASH)
-    mean, lo, hi = (_scaled(cell.get(name), measure) for name in ("mean", "lo", "hi"))
-    digits = digits or _digits(measure, [cell], "")
-    sign = measure.key == "gap"
-    return Cell(
-        rounding.fixed(mean, digits, sign=sign) + (" %" if measure.scale == 100 else ""),
-        rounding.bounds(lo, hi, digits),
-        cell["mean"],
-    )
+    mean, lo, hi = _shown(measure, found, "mean", "lo", "hi")
+    digits = digits or _digits(measure, [found], "mean", "lo", "hi")
+    text = rounding.fixed(mean, digits, sign=measure.key == "gap") + (" %" if measure.scale == 100 else "")
+    return Cell(text, rounding.bounds(lo, hi, digits), found["mean"])
 
 
-def difference_cell(measure: Measure, cell: Mapping[str, Any] | None, digits: int | None = None) -> Cell:
+def difference_cell(measure: Measure, found: Statistics, digits: int | None = None) -> Cell:
     """A paired difference to the baseline with its interval, and whether the seeds can tell it from nothing."""
-    if not cell or rounding.undefined(cell.get("diff")):
+    if rounding.undefined(found.get("diff")):
         return Cell("")
-    diff, lo, hi = (_scaled(cell.get(name), measure) for name in ("diff", "diff_lo", "diff_hi"))
-    digits = digits or _digits(measure, [cell], "diff_")
-    apart = rounding.told_apart(cell)
+    diff, lo, hi = _shown(measure, found, "diff", "diff_lo", "diff_hi")
+    digits = digits or _digits(measure, [found], "diff", "diff_lo", "diff_hi")
+    apart = rounding.told_apart(found)
     verdict = "same" if apart is False else ""
     if apart and measure.lower_is_better is not None:
-        verdict = "better" if (cell["diff"] < 0) == measure.lower_is_better else "worse"
-    text = rounding.fixed(diff, digits, sign=True)
-    return Cell(text, rounding.bounds(lo, hi, digits), cell["diff"], verdict)
+        verdict = "better" if (found["diff"] < 0) == measure.lower_is_better else "worse"
+    return Cell(rounding.fixed(diff, digits, sign=True), rounding.bounds(lo, hi, digits), found["diff"], verdict)
 
 
-def _scaled(value: float | None, measure: Measure) -> float | None:
-    return None if value is None else value * measure.scale
+def _both(summary: Summary, measure: Measure, state: str, head: str = "") -> list[Column]:
+    """A measure's column, and that of its differences where there are any."""
+    columns = [_values(summary, measure, state, head)]
+    if _any(summary, measure, state, "diff"):
+        columns.append(_differences(summary, measure, state))
+    return columns
 
 
-def _digits(measure: Measure, cells: list[Mapping[str, Any]], prefix: str) -> int:
-    """Decimals of a column (of `cells`): the same for all its rows, as most of them need."""
+def _values(summary: Summary, measure: Measure, state: str, head: str = "") -> Column:
+    found = _statistics(summary, measure, state)
+    digits = _digits(measure, found, "mean", "lo", "hi")
+    cells = tuple(value_cell(measure, item, digits) for item in found)
+    return Column(head or measure.title, measure.meaning, cells, measure.lower_is_better is False)
+
+
+def _differences(summary: Summary, measure: Measure, state: str) -> Column:
+    found = _statistics(summary, measure, state)
+    digits = _digits(measure, found, "diff", "diff_lo", "diff_hi")
+    cells = tuple(difference_cell(measure, item, digits) for item in found)
+    unit = ", in points" if measure.scale == 100 else ""
+    title = f"paired difference to {summary.get('baseline')}{unit}, with its interval"
+    return Column(f"vs {_shortened(str(summary.get('baseline')))}", title, cells, measure.lower_is_better is False)
+
+
+def _temperatures(summary: Summary) -> Column:
+    values = [row.get("temperature") for row in summary["rows"]]
+    cells = tuple(_plain(value, rounding.fixed(value, 2)) for value in values)
+    return Column("T", "temperature, mean over seeds: above 1 softens, below 1 sharpens", cells)
+
+
+def _passes(summary: Summary) -> Column:
+    values = [row.get("passes") for row in summary["rows"]]
+    cells = tuple(_plain(value, rounding.times(value)) for value in values)
+    return Column("passes", "forward-backward passes a training step", cells)
+
+
+def _times(summary: Summary) -> Column:
+    values = [row.get("seconds") for row in summary["rows"]]
+    cells = tuple(_plain(value, text) for value, text in zip(values, rounding.durations(values), strict=True))
+    return Column("time", "training time of one run, mean over seeds", cells)
+
+
+def _table(summary: Summary, groups: Sequence[Group]) -> Table:
+    columns = [(column, i == 0) for group in groups for i, column in enumerate(group.columns)]
+    rows = tuple(
+        Row(
+            row["method"],
+            str(row.get("sentence") or ""),
+            str(row.get("remark") or ""),
+            bool(row.get("recommended")),
+            bool(row.get("baseline")),
+            tuple((column.cells[index], starts) for column, starts in columns),
+        )
+        for index, row in enumerate(summary["rows"])
+    )
+    return Table(tuple(groups), rows)
+
+
+def _statistics(summary: Summary, measure: Measure, state: str) -> list[Statistics]:
+    return [(row.get("metrics") or {}).get(f"{measure.key}_{state}") or {} for row in summary["rows"]]
+
+
+def _any(summary: Summary, measure: Measure, state: str, statistic: str) -> bool:
+    return any(not rounding.undefined(found.get(statistic)) for found in _statistics(summary, measure, state))
+
+
+def _digits(measure: Measure, found: Sequence[Statistics], middle: str, low: str, high: str) -> int:
+    """Decimals of a column: the same for all its rows, as most of them need."""
     if measure.scale == 100:
         return 2
-    mean = prefix.rstrip("_") or "mean"
-    needs = sorted(
-        rounding.digits_for(cell[mean], cell.get(f"{prefix}lo"), cell.get(f"{prefix}hi"))
-        for cell in cells
-        if cell and not rounding.undefined(cell.get(mean))
-    )
+    known = [item for item in found if not rounding.undefined(item.get(middle))]
+    needs = sorted(rounding.digits_for(item[middle], item.get(low), item.get(high)) for item in known)
     return needs[len(needs) // 2] if needs else 3
 
 
-def _column(measure: Measure) -> Column:
-    return Column(measure.title, measure.meaning, descending=measure.lower_is_better is False)
-
-
-def _difference_column(measure: Measure, summary: Mapping[str, Any]) -> Column:
-    unit = ", in points" if measure.scale == 100 else ""
-    title = f"paired difference to {summary.get('baseline')}{unit}, with its interval"
-    return Column(f"vs {_short(summary.get('baseline'))}", title, descending=measure.lower_is_better is False)
-
-
-def _value_maker(measure: Measure, state: str, summary: Mapping[str, Any]) -> Maker:
-    key = f"{measure.key}_{state}"
-    digits = _digits(measure, [_metric(row, key) for row in summary["rows"]], "")
-    return lambda row: value_cell(measure, _metric(row, key), digits)
-
-
-def _difference_maker(measure: Measure, state: str, summary: Mapping[str, Any]) -> Maker:
-    key = f"{measure.key}_{state}"
-    digits = _digits(measure, [_metric(row, key) for row in summary["rows"]], "diff_")
-    return lambda row: difference_cell(measure, _metric(row, key), digits)
-
-
-def _row(row: Mapping[str, Any], makers: list[Maker]) -> Row:
-    return Row(
-        row["method"],
-        str(row.get("sentence") or ""),
-        str(row.get("remark") or ""),
-        bool(row.get("recommended")),
-        bool(row.get("baseline")),
-        tuple(make(row) for make in makers),
-    )
-
-
-def _short(name: object, limit: int = 14) -> str:
-    text = str(name)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _shown(measure: Measure, found: Statistics, *names: str) -> list[float | None]:
+    values = [found.get(name) for name in names]
+    return [None if value is None else value * measure.scale for value in values]
 
 
 def _plain(value: float | None, text: str) -> Cell:
     return Cell(text, "", None if rounding.undefined(value) else value)
 
 
-def _metric(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    return (row.get("metrics") or {}).get(key) or {}
-
-
-def _mean(row: Mapping[str, Any], key: str) -> float | None:
-    return _metric(row, key).get("mean")
-
-
-def _any_difference(summary: Mapping[str, Any], key: str) -> bool:
-    return any(not rounding.undefined(_metric(row, key).get("diff")) for row in summary["rows"])
+def _shortened(name: str, limit: int = 14) -> str:
+    return name if len(name) <= limit else name[: limit - 1] + "…"

@@ -26,27 +26,35 @@ def leaderboard(summary: Mapping[str, Any]) -> Table:
 
     baseline = summary.get("baseline")
     with_difference = any(_metric(row, "nll_scaled").get("diff") is not None for row in summary["rows"])
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("method", overflow="fold", min_width=10)
-    heads = ["NLL scaled", *([f"vs {_short(baseline)}"] if with_difference else []), "ECE raw", "gap raw"]
-    for head in [*heads, "accuracy", "T", "passes", "time"]:
+    heads = [
+        "NLL\nscaled",
+        *([f"vs\n{_short(baseline)}"] if with_difference else []),
+        "ECE\nraw",
+        "gap\nraw",
+        "acc.\n%",
+    ]
+    for head in [*heads, "T", "passes", "time"]:
         table.add_column(Text(head), justify="right", no_wrap=True)
-    for row in summary["rows"]:
+    times = rounding.durations([row.get("seconds") for row in summary["rows"]])
+    for row, time in zip(summary["rows"], times, strict=True):
         style = "bold" if row.get("recommended") else None
-        table.add_row(*_cells(row, with_difference), style=style)
+        table.add_row(*_cells(row, with_difference), time.replace(rounding.DASH, "-"), style=style)
     return table
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Print the leaderboard, what its marks mean, the verdict, and the warnings; plain text where no terminal is."""
-    from rich.padding import Padding
     from rich.text import Text
 
     console.print(leaderboard(summary))
+    console.print()
     for note in notes(summary):
         console.print(Text(note, style="dim"))
     for sentence in summary.get("verdict") or ():
-        console.print(Padding(Text(str(sentence)), (1, 0, 0, 0)))
+        console.print()
+        console.print(Text(str(sentence)))
     troubles = [str(text) for text in summary.get("warnings") or ()]
     troubles += [
         f"{f.get('method')}, seed {f.get('seed')}, failed: {f.get('reason')}" for f in summary.get("failed") or ()
@@ -85,15 +93,12 @@ def _cells(row: Mapping[str, Any], with_difference: bool) -> list[Any]:
     cells: list[Any] = [Text(f"{row['method']}{' *' if row.get('recommended') else ''}")]
     cells.append(_with_interval(nll))
     if with_difference:
-        cells.append("baseline" if row.get("baseline") else _difference(nll))
+        cells.append("(base)" if row.get("baseline") else _difference(nll))
     cells += [_ascii(ece.get("mean"), 3), _ascii(gap.get("mean"), 3, sign=True)]
     accuracy = _metric(row, "accuracy_raw").get("mean")
-    cells.append("-" if accuracy is None else f"{_ascii(100 * accuracy, 1)} %")
+    cells.append("-" if accuracy is None else _ascii(100 * accuracy, 1))
     cells.append(_ascii(row.get("temperature"), 2))
-    cells += [
-        text.replace(rounding.DASH, "-")
-        for text in (rounding.times(row.get("passes")), rounding.seconds(row.get("seconds")))
-    ]
+    cells.append(rounding.times(row.get("passes")).replace(rounding.DASH, "-"))
     return cells
 
 
@@ -119,6 +124,6 @@ def _metric(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return (row.get("metrics") or {}).get(key) or {}
 
 
-def _short(name: object, limit: int = 12) -> str:
+def _short(name: object, limit: int = 8) -> str:
     text = str(name)
     return text if len(text) <= limit else text[: limit - 1] + "…"
