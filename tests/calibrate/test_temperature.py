@@ -113,6 +113,17 @@ def test_equal_logits_have_nothing_to_scale():
     assert (scaling.temperature, scaling.status) == (1.0, "identity")
 
 
+@pytest.mark.parametrize("factor", [1e-22, 1e-6, 1e12])
+def test_a_bound_never_makes_the_fitting_data_less_likely(factor):
+    # nearly equal logits are flatter than the bound for hopeless data already, huge ties sharper than the other
+    logits = np.array([[-1.0, 0.0, 0.0]]) * factor
+    for label in range(3):
+        scaling = TemperatureScaling().fit(logits, np.array([label]))
+        labels = np.array([label])
+        before = metrics.nll(logits=logits, labels=labels)
+        assert metrics.nll(logits=scaling.apply(logits), labels=labels) <= before + 1e-12
+
+
 def test_a_single_example():
     assert TemperatureScaling().fit(np.array([[0.0, 1.0]]), np.array([0])).status == "hopeless"
     assert TemperatureScaling().fit(np.array([[0.0, 1.0]]), np.array([1])).status == "separable"

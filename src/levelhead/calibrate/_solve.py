@@ -53,9 +53,9 @@ def solve(given: Given) -> Solution:
         return _separable(given, low, high)
     theta = _newton(given, theta, low, high, here)
     if theta <= low + ENOUGH:
-        return Solution(math.exp(low), "hopeless")
+        return Solution(min(math.exp(low), 1.0), "hopeless")  # where the logits are flatter already, they stay
     if theta >= high - ENOUGH:
-        return Solution(math.exp(high), "separable")
+        return Solution(max(math.exp(high), 1.0), "separable")
     if abs(theta) < UNCHANGED:
         return Solution(1.0, "identity")
     return Solution(math.exp(theta), "optimum")
@@ -101,7 +101,7 @@ def _separable(given: Given, low: float, high: float) -> Solution:
             low = middle
         else:
             high = middle
-    return Solution(math.exp(high), "separable")
+    return Solution(max(math.exp(high), 1.0), "separable")
 
 
 def _thinned(given: Given) -> Given:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from levelhead.calibrate.temperature import TemperatureScaling, divided
+from levelhead.calibrate._scores import divided
+from levelhead.calibrate.temperature import TemperatureScaling
 from levelhead.metrics.given import Array, as_tensor, check
 
 

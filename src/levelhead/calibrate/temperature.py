@@ -5,14 +5,15 @@ raises.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
-from torch import Tensor
 
+from levelhead.calibrate._scores import divided, given_to_fit
 from levelhead.calibrate._solve import solve
 from levelhead.metrics.functions import ece
-from levelhead.metrics.given import Array, Given, check, check_scores
+from levelhead.metrics.given import Array, Given
 from levelhead.predictions import Predictions
 
 GRID = tuple(k / 10 for k in range(1, 101))  # 0.1, 0.2, ... 10.0
@@ -59,7 +60,7 @@ class TemperatureScaling:
         minus infinity say nothing about the temperature and are left out. Raises ValueError for predictions
         with the role `test`, for no example, NaN, plus infinity, wrong shapes or labels.
         """
-        given = _given(logits, labels)
+        given = given_to_fit(logits, labels)
         if self.criterion == "ece":
             self._temperature = _best_of_grid(given)
             self.status = "identity" if self._temperature == 1 else "optimum"
@@ -72,53 +73,16 @@ class TemperatureScaling:
         """`logits` (..., C) divided by the temperature: a tensor, array or `Predictions` as it came in."""
         return divided(logits, self.temperature)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The fitted numbers by name, for `save`."""
+        return {"temperature": np.array(self.temperature)}
 
-def divided(logits: Any, temperature: float) -> Any:
-    """`logits` over `temperature`, same kind and floating type; `Predictions` come back holding logits."""
-    if isinstance(logits, Predictions):
-        scores = log_scores(logits) / temperature
-        return Predictions(
-            labels=logits.labels,
-            logits=scores,
-            ids=logits.ids,
-            role=logits.role,
-            classes=logits.classes,
-            meta={**logits.meta, "temperature": repr(temperature)},
-        )
-    if isinstance(logits, Tensor):
-        return logits / temperature
-    array = np.asarray(logits)
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    return array / array.dtype.type(temperature)
-
-
-def log_scores(predictions: Predictions) -> np.ndarray:
-    """The logits of `predictions`, or the logarithms of its probabilities (which softmax brings back)."""
-    if predictions.logits is not None:
-        return predictions.logits
-    assert predictions.probs is not None
-    with np.errstate(divide="ignore"):  # a probability of zero is a class ruled out
-        return np.log(predictions.probs)
-
-
-def _given(logits: Array | Predictions, labels: Array | None) -> Given:
-    if isinstance(logits, Predictions):
-        if labels is not None:
-            raise ValueError("predictions bring their own labels: give only the predictions")
-        if logits.role == "test":
-            raise ValueError(
-                "these predictions have the role 'test': a temperature fitted on what it is reported on is "
-                "not a result; fit on predictions of the role 'cal' or 'val'"
-            )
-        labels = logits.labels
-        logits = log_scores(logits)
-    if labels is None:
-        raise ValueError("labels are missing: fit(logits, labels), or fit(predictions)")
-    given = check(check_scores(logits, "logits"), None, labels)
-    if given.scores.shape[0] == 0:
-        raise ValueError("there is no example to fit a temperature to")
-    return given
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], status: str) -> Self:
+        """What `arrays` gave, back."""
+        scaling = cls()
+        scaling._temperature, scaling.status = float(arrays["temperature"]), status
+        return scaling
 
 
 def _best_of_grid(given: Given) -> float:

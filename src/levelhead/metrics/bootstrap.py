@@ -38,11 +38,11 @@ def bootstrap(
         "aurc": np.array([_ranked.aurc(s[::-1], d[::-1, 0]) for s, d in zip(size, drawn, strict=True)]),
     }
     measured = accumulator.compute()
-    tails = ((1 - level) / 2, (1 + level) / 2)
-    return {
-        name: Interval(measured.get(name, float(value.mean())), *map(float, np.quantile(value, tails)), n)
-        for name, value in values.items()
-    }
+    intervals = {}
+    for name, value in values.items():
+        lo, hi = np.quantile(value, [(1 - level) / 2, (1 + level) / 2]).tolist()
+        intervals[name] = Interval(measured.get(name, float(value.mean())), lo, hi, n)
+    return intervals
 
 
 def _groups(count: np.ndarray, right: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

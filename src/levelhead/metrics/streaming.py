@@ -16,7 +16,7 @@ from levelhead.metrics._bins import Bins
 from levelhead.metrics._edges import check_n_bins
 from levelhead.metrics._measures import READERS, accuracy_at_coverage, bins_of, class_ece
 from levelhead.metrics._pointwise import State
-from levelhead.metrics.chunks import Chunk, chunks
+from levelhead.metrics.chunks import Chunk, chunks, rows_together
 from levelhead.metrics.given import Array, Given, check
 
 _Part = tuple[Callable[[int, int], State], Callable[[State, Chunk], None]]
@@ -59,9 +59,7 @@ class Calibration:
         if unknown:
             raise ValueError(f"no part is called {unknown[0]!r}; there are {', '.join(_PARTS)}")
         self.num_examples = 0
-        self._state: State = {}
-        for part in self._parts:
-            self._state.update(_PARTS[part][0](num_classes, self.n_bins))
+        self._state = self._zeros()
 
     def update(self, *, logits: Array | None = None, probs: Array | None = None, labels: Array | None = None) -> None:
         """Add a batch: `logits` or `probs` (N, C) with C = num_classes, and `labels` (N,) integers in [0, C).
@@ -82,13 +80,24 @@ class Calibration:
         self._add(given)
 
     def _add(self, given: Given) -> None:
-        fresh: State = {}
-        for part in self._parts:
-            fresh.update(_PARTS[part][0](self.num_classes, self.n_bins))
+        rows = given.scores.shape[0]
+        if rows <= rows_together(given.scores):  # one chunk, which is refused before anything is added
+            target = self._state
+        else:
+            target = self._zeros()
         for chunk in chunks(given):
             for part in self._parts:
-                _PARTS[part][1](fresh, chunk)
-        self._absorb(fresh, given.scores.shape[0])
+                _PARTS[part][1](target, chunk)
+        if target is self._state:
+            self.num_examples += rows
+        else:
+            self._absorb(target, rows)
+
+    def _zeros(self) -> State:
+        state: State = {}
+        for part in self._parts:
+            state.update(_PARTS[part][0](self.num_classes, self.n_bins))
+        return state
 
     def _absorb(self, state: Mapping[str, Tensor], num_examples: int) -> None:
         for name, value in state.items():

@@ -15,6 +15,18 @@ from levelhead.files import read_json
 from levelhead.predictions import Predictions
 
 NEEDED = {"comparison.json": dict, "summary.json": dict, "results.json": list}
+#: What a summary says when it does not say it.
+SILENT: dict[str, Any] = {
+    "baseline": None,
+    "recommended": None,
+    "confidence": 0.95,
+    "n_bins": 15,
+    "n_cal": None,
+    "n_test": None,
+    "verdict": [],
+    "warnings": [],
+    "failed": [],
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +57,7 @@ class Comparison:
     @property
     def baseline(self) -> str | None:
         """The method the others are compared with, if there is one."""
-        return self.summary.get("baseline")
+        return self.summary["baseline"]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -86,7 +98,7 @@ def read(folder: str | Path) -> Comparison:
     spelling = {row["sentence"]: row["method"] for row in rows if row.get("sentence")}
     results = [_respelled(result, spelling) for result in results]
     runs = {name: _respelled(run, spelling) for name, run in runs.items()}
-    return Comparison(folder, about, summary, results, runs, problems)
+    return Comparison(folder, about, SILENT | summary, results, runs, problems)
 
 
 def _respelled(record: dict[str, Any], spelling: dict[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from levelhead.metrics import Bins, reliability
 from levelhead.plots.comparison import Comparison
 from levelhead.plots.confidence import Histogram, histogram, pool
 from levelhead.plots.reliability import Diagram, diagram
+from levelhead.predictions import Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +51,12 @@ def pooled(comparison: Comparison, method: str, *, role: str = "test", n_bins: i
     problems = []
     for result in comparison.of(method, role):
         try:
-            predictions = comparison.predictions(result)
+            counted = _counted(comparison.predictions(result), result.get("temperature"), bins)
         except (OSError, ValueError) as error:
-            problems.append(f"The predictions of {method}, seed {result['seed']}, could not be read: {error}")
+            problems.append(f"The predictions of {method}, seed {result['seed']}, cannot be shown: {error}")
             continue
-        states = {"raw": predictions.scores}
-        if result.get("temperature"):
-            states["scaled"] = scaled(predictions.scores, float(result["temperature"]))
-        for state, scores in states.items():
-            views[state].append(_count(scores, predictions.labels, bins))
+        for state, part in counted.items():
+            views[state].append(part)
     return Pooled(method, _view(views["raw"]), _view(views["scaled"]), tuple(problems))
 
 
@@ -68,6 +66,13 @@ def scaled(scores: Mapping[str, np.ndarray], temperature: float) -> dict[str, np
         return {"logits": scores["logits"] / np.asarray(temperature, scores["logits"].dtype)}
     with np.errstate(divide="ignore"):  # a probability of zero is a class ruled out: its logit is minus infinity
         return {"logits": np.log(scores["probs"].astype(np.float64)) / temperature}
+
+
+def _counted(predictions: Predictions, temperature: float | None, n_bins: int) -> dict[str, tuple[Bins, Histogram]]:
+    states = {"raw": predictions.scores}
+    if temperature:
+        states["scaled"] = scaled(predictions.scores, float(temperature))
+    return {state: _count(scores, predictions.labels, n_bins) for state, scores in states.items()}
 
 
 def _count(scores: Mapping[str, np.ndarray], labels: np.ndarray, n_bins: int) -> tuple[Bins, Histogram]:

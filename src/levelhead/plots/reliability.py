@@ -170,7 +170,18 @@ def draw(
         reach = np.maximum(np.stack([y - data.lo[keep], data.hi[keep] - y]), 0)
         ax.errorbar(x, y, yerr=reach, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.6 * alpha, zorder=2)
         area = 6 + 60 * data.count[keep] / data.n
-        ax.scatter(x, y, s=area, color=colour, marker=marker, linewidths=0, alpha=alpha, zorder=4, label=label or None)
+        ax.scatter(
+            x,
+            y,
+            s=area,
+            color=colour,
+            marker=marker,
+            linewidths=0,
+            alpha=alpha,
+            zorder=4,
+            clip_on=False,
+            label=label or None,
+        )
         label = ""  # once is enough for the legend
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
     ax.set_title(style.plain(caption(data) if title is None else title))

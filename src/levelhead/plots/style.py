@@ -58,11 +58,12 @@ def plain(text: str, *, width: int = 0, lines: int = 2) -> str:
     """Text that matplotlib shows as it is, wrapped to `width` characters (0: not at all) in at most `lines`
     lines.
 
-    A dollar sign would start a formula, and a method's or class's name may hold one.
+    A dollar sign would start a formula and an underscore in front would hide it from legends; names may hold both.
     """
     if width:
         text = "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")) or text
-    return text.replace("$", r"\$")
+    text = text.replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text  # a space without width
 
 
 def tidy(ax: Any) -> None:

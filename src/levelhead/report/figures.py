@@ -108,6 +108,7 @@ def _points(diagram: Diagram, keep: np.ndarray, colour: str, symbol: str) -> Fig
             "line": {"width": 0},
         },
         "line": {"color": colour, "width": 1},
+        "cliponaxis": False,  # a point at (1, 1) is whole
         "hovertemplate": (
             "confidence %{x:.3f}<br>accuracy %{y:.3f} [%{customdata[3]:.3f}, %{customdata[4]:.3f}]<br>"
             "%{customdata[0]:,} predictions in (%{customdata[1]:.3f}, %{customdata[2]:.3f}]<extra></extra>"

@@ -132,7 +132,7 @@ def _card(comparison: Comparison, index: int, view: Pooled) -> Card:
         ("gap", _change(metrics, "gap", sign=True)),
     ]
     if view.raw:
-        numbers.append(("n =", caption(view.raw.diagram).removeprefix("n = ")))
+        numbers.append(("n =", caption(view.raw.diagram).removeprefix("n = ").removesuffix(" seeds")))
     return Card(
         method=row["method"],
         recommended=bool(row.get("recommended")),

@@ -37,11 +37,15 @@ class DataSection:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The method to take, with what it was chosen by and what test then showed."""
+    """The method to take, with what it was chosen by and what test then showed.
+
+    `tentative`: on cal, the seeds cannot tell it from the baseline.
+    """
 
     method: str
     sentence: str
     is_baseline: bool
+    tentative: bool
     facts: tuple[tuple[str, Cell, Cell | None], ...]  # name, value, difference to the baseline
 
 
@@ -110,7 +114,9 @@ def recommendation(summary: Mapping[str, Any]) -> Recommendation | None:
             facts.append((name, value_cell(BY_KEY[key], cell), difference if difference.text else None))
     cost = Cell(f"{rounding.times(row.get('passes'))} × passes, {rounding.seconds(row.get('seconds'))} a run")
     facts.append(("cost", cost, None))
-    return Recommendation(row["method"], str(row.get("sentence") or ""), bool(row.get("baseline")), tuple(facts))
+    is_baseline = bool(row.get("baseline"))
+    tentative = not is_baseline and not rounding.told_apart(row.get("cal_nll"))
+    return Recommendation(row["method"], str(row.get("sentence") or ""), is_baseline, tentative, tuple(facts))
 
 
 def data_section(comparison: Comparison) -> DataSection | None:

@@ -1,0 +1,78 @@
+"""What calibrators take and give back: tensors, arrays or `Predictions`, logits or the logarithms of probabilities."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from levelhead.metrics.given import Array, Given, check, check_scores
+from levelhead.predictions import Predictions
+
+
+def divided(logits: Any, temperature: float) -> Any:
+    """`logits` over `temperature`, same kind and floating type; `Predictions` come back holding logits."""
+    if isinstance(logits, Predictions):
+        scores = log_scores(logits) / temperature
+        return replaced(logits, scores, temperature=repr(temperature))
+    if isinstance(logits, Tensor):
+        return logits / temperature
+    array = np.asarray(logits)
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    return array / array.dtype.type(temperature)
+
+
+def replaced(predictions: Predictions, logits: np.ndarray, **meta: str) -> Predictions:
+    """`predictions` with other logits and notes of where they came from."""
+    return Predictions(
+        labels=predictions.labels,
+        logits=logits,
+        ids=predictions.ids,
+        role=predictions.role,
+        classes=predictions.classes,
+        meta={**predictions.meta, **meta},
+    )
+
+
+def applied(logits: Any, function: Callable[[np.ndarray], np.ndarray], name: str) -> Any:
+    """`function` of float64 logits (N, C), given back as the kind and floating type that `logits` came in."""
+    if isinstance(logits, Predictions):
+        scores = log_scores(logits)
+        return replaced(logits, function(scores.astype(np.float64)).astype(scores.dtype), calibration=name)
+    if isinstance(logits, Tensor):
+        changed = function(logits.detach().double().cpu().numpy())
+        return torch.from_numpy(changed).to(logits)
+    array = np.asarray(logits)
+    changed = function(array.astype(np.float64))
+    return changed.astype(array.dtype) if array.dtype.kind == "f" else changed
+
+
+def log_scores(predictions: Predictions) -> np.ndarray:
+    """The logits of `predictions`, or the logarithms of its probabilities (which softmax brings back)."""
+    if predictions.logits is not None:
+        return predictions.logits
+    assert predictions.probs is not None
+    with np.errstate(divide="ignore"):  # a probability of zero is a class ruled out
+        return np.log(predictions.probs)
+
+
+def given_to_fit(logits: Array | Predictions, labels: Array | None) -> Given:
+    """What `fit` was given as logits with labels; ValueError for the role `test`, for nothing, and bad shapes."""
+    if isinstance(logits, Predictions):
+        if labels is not None:
+            raise ValueError("predictions bring their own labels: give only the predictions")
+        if logits.role == "test":
+            raise ValueError(
+                "these predictions have the role 'test': calibration fitted on what it is reported on is "
+                "not a result; fit on predictions of the role 'cal' or 'val'"
+            )
+        labels = logits.labels
+        logits = log_scores(logits)
+    if labels is None:
+        raise ValueError("labels are missing: fit(logits, labels), or fit(predictions)")
+    given = check(check_scores(logits, "logits"), None, labels)
+    if given.scores.shape[0] == 0:
+        raise ValueError("there is no example to fit to")
+    return given
