@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from levelhead.eager import eager
+
 
 def find_classifier(model: nn.Module, num_classes: int, classifier: str | nn.Module | None = None) -> nn.Linear:
     """The linear layer that gives the logits.
@@ -49,7 +51,7 @@ def _linear(layer: nn.Module, num_classes: int, what: str) -> nn.Linear:
     return layer
 
 
-@torch.compiler.disable(recursive=False)
+@eager(recursive=False)
 def call_with_features(model: Callable[..., Any], layer: nn.Module, inputs: Tensor) -> tuple[Any, Tensor]:
     """``model(inputs)`` and what went into ``layer`` on the way; the hook is gone when this returns."""
     seen: list[Tensor] = []

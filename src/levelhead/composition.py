@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from levelhead.classifier import call_with_features, find_classifier, linear_head
+from levelhead.eager import eager
 from levelhead.losses import Consistency, one_hot
 from levelhead.mixing import Drawn, lerp, unmixed
 from levelhead.spec import Spec, parse
@@ -81,7 +82,7 @@ class Objective(nn.Module):
         """The sentence."""
         return str(self.spec)
 
-    @torch.compiler.disable
+    @eager()
     def _prepare(self, inputs: Tensor, labels: Tensor, given: Mix | None) -> tuple[Tensor, Drawn, Tensor]:
         """All that looks at values or moves the generator, in one place, so that the rest compiles as one graph."""
         return (self._distributions(inputs, labels), *self._draw(inputs, given))
