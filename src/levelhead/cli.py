@@ -59,7 +59,8 @@ ImageSize = Annotated[
 Model = Annotated[
     str,
     typer.Option(rich_help_panel=_TRAINING, metavar="NAME",
-                 help="auto, small, preact_resnet18(width=64), lenet, mlp, timm:NAME, or your package.module:function."),
+                 help="auto, small, preact_resnet18(width=64), lenet, mlp, timm:NAME, or your package.module:function.",
+    ),
 ]  # fmt: skip
 Epochs = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Passes over train.")]
 Batch = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Examples in a step.")]
