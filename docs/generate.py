@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import levelhead as lh
 
@@ -14,26 +15,19 @@ def methods() -> str:
     lines = [
         "# Methods",
         "",
-        "A method is a sentence, `mixing | targets | loss | penalty`. These have names. `passes` is forward-backward passes",
-        "of a batch in a training step. `levelhead methods NAME` shows a card.",
+        "A method is a sentence, `mixing | targets | loss | penalty`. These have names. `passes` is forward-backward",
+        "passes of a batch in a training step. `levelhead methods NAME` shows a card.",
         "",
         "| name | idea | passes | paper |",
         "|-|-|-|-|",
     ]
-    for card in lh.methods().values():
-        lines.append(f"| `{card.usage.replace('|', chr(92) + '|')}` | {card.idea} | {card.passes:g} | {card.paper} |")
-    for card in lh.methods().values():
-        lines += [
-            "",
-            f"## {card.name}",
-            "",
-            card.idea.capitalize() + ".",
-            "",
-            "```text",
-            card.sentence,
-            card.equation,
-            "```",
-        ]
+    cards = list(lh.methods().values())
+    for card in cards:
+        usage = card.usage.replace("|", r"\|")
+        lines.append(f"| `{usage}` | {card.idea} | {card.passes:g} | {card.paper} |")
+    for card in cards:
+        idea = card.idea[0].upper() + card.idea[1:]
+        lines += ["", f"## {card.name}", "", f"{idea}.", "", "```text", card.sentence, card.equation, "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -46,22 +40,26 @@ def benchmarks() -> str:
         ("import_time", "Start"),
     ):
         path = RESULTS / f"{name}.json"
-        if not path.exists():
-            continue
-        result = json.loads(path.read_text())
-        about = f"{result['repetitions']} repetitions, {result['machine']}, torch {result['torch']}, commit {result['commit']}"
-        lines += ["", f"## {title}", "", f"`{result['command']}`: {about}.", ""]
-        lines += ["| what | passes | value | limit | met |", "|-|-|-|-|-|"]
-        for what, row in result["rows"].items():
-            ratio = row.get("ratio")
-            value = (
-                f"{ratio['median']:.3f} [{ratio['lo']:.3f}, {ratio['hi']:.3f}]" if ratio else f"{row['value']:.3f} s"
-            )
-            passes = f"{row['passes']:g}" if "passes" in row else ""
-            lines.append(
-                f"| {what.replace('_', ' ') if not passes else what} | {passes} | {value} | {row['limit']:g} | {'yes' if row['met'] else 'no'} |"
-            )
+        if path.exists():
+            lines += ["", f"## {title}", "", *benchmark(json.loads(path.read_text()))]
     return "\n".join(lines) + "\n"
+
+
+def benchmark(result: dict[str, Any]) -> list[str]:
+    """One bench script's result as lines of Markdown."""
+    made = (
+        f"{result['repetitions']} repetitions, {result['machine']}, torch {result['torch']}, commit {result['commit']}"
+    )
+    lines = [f"`{result['command']}`: {made}.", "", "| what | passes | value | limit | met |", "|-|-|-|-|-|"]
+    for what, row in result["rows"].items():
+        ratio = row.get("ratio")
+        value = f"{ratio['median']:.3f} [{ratio['lo']:.3f}, {ratio['hi']:.3f}]" if ratio else f"{row['value']:.3f} s"
+        passes = f"{row['passes']:g}" if "passes" in row else ""
+        met = "yes" if row["met"] else "no"
+        lines.append(
+            f"| {what if passes else what.replace('_', ' ')} | {passes} | {value} | {row['limit']:g} | {met} |"
+        )
+    return lines
 
 
 def readme() -> str:
@@ -94,13 +92,13 @@ def leaderboard(folder: Path) -> str:
             f"| {name} | {nll['mean']:.3f} ± {(nll['hi'] - nll['lo']) / 2:.3f} | {against} | {ece['mean']:.3f} | "
             f"{ece_scaled['mean']:.3f} | {gap['mean']:+.3f} | {100 * accuracy['mean']:.1f} % | {row['passes']:g} |"
         )
-    machine = about["machine"]
+    machine, network = about["machine"], about["identity"]["network"]["name"]
     lines += [
         "",
         f"Test, n = {summary['n_test']:,}; mean over {summary['rows'][0]['n_seeds']} seeds, 95 % Student-t intervals; "
         "~ the seeds cannot tell it from zero; bold: recommended by NLL on cal. "
-        f"{about['identity']['network']['name']} network, {machine['cores']} cores ({machine['processor']}), two runs at "
-        f"once (other work ran beside them, so seconds say little), levelhead {about['levelhead']}, torch {about['versions']['torch']}.",
+        f"{network} network, {machine['cores']} cores ({machine['processor']}), two runs at once (other work ran beside "
+        f"them, so seconds say little), levelhead {about['levelhead']}, torch {about['versions']['torch']}.",
         "",
         "\n>\n".join(f"> {sentence}" for sentence in summary["verdict"]),
         "",

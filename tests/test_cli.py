@@ -202,6 +202,30 @@ def test_methods_prints_every_name_and_one_card():
     assert call("methods", "plss")[0] == 2
 
 
+def test_tables_for_people_name_what_they_show(tmp_path):
+    status, output, _ = call("methods")
+    assert status == 0
+    assert "alternate(midpoint) | learned_smooth" in output
+    assert output.count("| none") >= 10
+    np.savez(tmp_path / "p.npz", probs=np.array([[0.9, 0.1], [0.6, 0.4]]), labels=np.array([0, 1]))
+    status, output, _ = call("evaluate", str(tmp_path / "p.npz"))
+    assert status == 0
+    assert "Mean confidence is 25.0 points above accuracy (n = 2)" in output
+    status, output, _ = call("doctor")
+    assert status == 0
+    assert "fashion-mnist" in output
+
+
+def test_evaluate_refuses_what_it_cannot_read(tmp_path):
+    (tmp_path / "p.pkl").write_bytes(b"")
+    (tmp_path / "half.npz").write_bytes(b"PK")
+    for name in ("missing.npz", "p.pkl", "half.npz"):
+        status, _, errors = call("evaluate", str(tmp_path / name))
+        assert status == 2
+        assert name in errors
+        assert "Traceback" not in errors
+
+
 def test_evaluate_reads_anybodys_predictions(real_data):
     file = real_data / "network-outputs" / "cifar10-lenet-5-cifar-10.npz"
     status, output, _ = call("evaluate", str(file), "--json")

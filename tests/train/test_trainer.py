@@ -210,7 +210,9 @@ def test_two_ways_of_writing_a_schedule_are_one_recipe():
 def test_precision_and_clip_train(digits):
     trainer = trained(digits, clip=1.0)
     assert np.isfinite(trainer.logits("test")).all()
-    with torch.random.fork_rng(devices=[]):
-        half = Trainer(dataclasses.replace(run_of(digits, method="pls"), precision="bf16"), digits)
-        half.train(lambda at: None, lambda: False)
-    assert half.logits("test").dtype == np.float32
+    for precision in ("bf16", "64"):
+        with torch.random.fork_rng(devices=[]):
+            other = Trainer(dataclasses.replace(run_of(digits, method="pls"), precision=precision), digits)
+            other.train(lambda at: None, lambda: False)
+        assert other.logits("test").dtype == np.float32
+        assert np.isfinite(other.logits("test")).all()

@@ -105,9 +105,10 @@ class Trainer:
         if at_most is not None and len(rows) > at_most:
             rows = torch.linspace(0, len(rows) - 1, at_most, dtype=torch.float64).long()
         self.objective.eval()
+        dtype = next(self.objective.parameters()).dtype  # float64 where the run is
         with torch.no_grad(), self.fabric.autocast():
             parts = [
-                self.objective.model(batches.take(part, mean=self.mean, std=self.std)[0]).float().cpu()
+                self.objective.model(batches.take(part, mean=self.mean, std=self.std)[0].to(dtype)).float().cpu()
                 for part in rows.split(EVAL_BATCH)
             ]
         self.objective.train()
