@@ -97,8 +97,8 @@ def leaderboard(folder: Path) -> str:
         "",
         f"Test, n = {summary['n_test']:,}; mean over {summary['rows'][0]['n_seeds']} seeds, 95 % Student-t intervals; "
         "~ the seeds cannot tell it from zero; bold: recommended by NLL on cal. "
-        f"{network} network, {machine['cores']} cores ({machine['processor']}), two runs at once (other work ran beside "
-        f"them, so seconds say little), levelhead {about['levelhead']}, torch {about['versions']['torch']}.",
+        f"{network} network, {machine['cores']} cores ({machine['processor']}), two runs at once (other work ran "
+        f"beside them, so seconds say little), levelhead {about['levelhead']}, torch {about['versions']['torch']}.",
         "",
         "\n>\n".join(f"> {sentence}" for sentence in summary["verdict"]),
         "",
