@@ -12,7 +12,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MANY = 12
+#: More classes than these are summed up, not listed.
+_MANY = 20
 
 
 def print_data(
@@ -26,10 +27,15 @@ def print_data(
 ) -> None:
     """What is about to be trained on: origin, shape, classes, examples a role and class, and warnings."""
     _say(console, f"{name}: {len(classes)} classes, inputs {'x'.join(map(str, shape))}. {origin}")
-    table = _table("role", "examples", *(classes if len(classes) <= _MANY else ("fewest a class", "most a class")))
-    for role, each in counts.items():
-        cells = each if len(classes) <= _MANY else (min(each), max(each))
-        table.add_row(role, f"{sum(each):,}", *map(str, cells))
+    table = _table("class", *counts)
+    each = list(counts.values())
+    if len(classes) <= _MANY:
+        for name_of_class, numbers in zip(classes, zip(*each)):
+            table.add_row(Text(name_of_class), *(f"{number:,}" for number in numbers))
+    else:
+        table.add_row("fewest a class", *(f"{min(numbers):,}" for numbers in each))
+        table.add_row("most a class", *(f"{max(numbers):,}" for numbers in each))
+    table.add_row("all", *(f"{sum(numbers):,}" for numbers in each), style="bold")
     console.print(table)
     for note in notes:
         _say(console, f"Note: {note}")
