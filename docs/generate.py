@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import levelhead as lh
+from levelhead.report.listings import methods_table
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "bench" / "results"
@@ -12,22 +13,23 @@ RESULTS = DOCS.parent / "bench" / "results"
 
 def methods() -> str:
     """The page of named methods."""
+    cards = list(lh.methods().values())
     lines = [
         "# Methods",
         "",
-        "A method is a sentence, `mixing | targets | loss | penalty`. These have names. `passes` is forward-backward",
-        "passes of a batch in a training step. `levelhead methods NAME` shows a card.",
+        "A method is a sentence, `mixing | targets | loss | penalty`. These have names; `levelhead methods NAME` shows",
+        "a card, `levelhead methods --table` prints the table below. `passes` is forward-backward passes of a batch in",
+        "a training step.",
         "",
-        "| name | idea | passes | paper |",
-        "|-|-|-|-|",
+        methods_table(cards),
+        "",
+        "## The sentences",
+        "",
+        "What each name stands for, with every argument that has an effect. Any part can be changed, and whatever",
+        "parses can be trained.",
     ]
-    cards = list(lh.methods().values())
     for card in cards:
-        usage = card.usage.replace("|", r"\|")
-        lines.append(f"| `{usage}` | {card.idea} | {card.passes:g} | {card.paper} |")
-    for card in cards:
-        idea = card.idea[0].upper() + card.idea[1:]
-        lines += ["", f"## {card.name}", "", f"{idea}.", "", "```text", card.sentence, card.equation, "```"]
+        lines += ["", f"### {card.name}", "", "```text", card.sentence, "```"]
     return "\n".join(lines) + "\n"
 
 

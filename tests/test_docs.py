@@ -31,5 +31,15 @@ def test_every_example_runs_and_is_short(example):
     assert result.stdout
 
 
+def test_the_word_in_the_documentation_passes_its_contract(tmp_path):
+    for block in (ROOT / "docs" / "loop.md").read_text(encoding="utf-8").split("```python\n")[1:]:
+        code = block.split("```")[0]
+        if code.startswith("# ") and code.split("\n")[0].endswith(".py"):
+            (tmp_path / code.split("\n")[0][2:]).write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout
+
+
 def test_there_are_examples():
     assert EXAMPLES

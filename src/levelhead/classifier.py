@@ -1,80 +1,84 @@
-"""Where a model's last decision is made: the linear layer whose input is the penultimate features.
+"""Where a model's last decision is made: the layer whose input is the penultimate features.
 
-PLS and LaMix learn a second linear head on these features. The layer is found, or named by the user; its input is read
-with a hook that lives only as long as one forward pass, so the user's model keeps its hooks and its state.
+PLS and LaMix learn a second head on these features, made like this layer: linear, or a convolution where logits are
+given pixel by pixel.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from levelhead.eager import eager
+Classifier = nn.Linear | nn.Conv2d
 
 
-def find_classifier(model: nn.Module, num_classes: int, classifier: str | nn.Module | None = None) -> nn.Linear:
-    """The linear layer that gives the logits.
+def find_classifier(model: nn.Module, num_classes: int, classifier: str | nn.Module | None = None) -> Classifier:
+    """The layer that gives the logits.
 
     ``classifier`` is its name within the model (as in ``named_modules``) or the module itself. Without it, timm's
-    ``get_classifier`` is asked, then the last ``nn.Linear`` with ``num_classes`` outputs is taken. Raises
-    ``ValueError`` where that finds nothing.
+    ``get_classifier`` is asked, then the last ``nn.Linear`` with ``num_classes`` outputs is taken, then the last such
+    ``nn.Conv2d``; auxiliary heads (``aux`` in their name) are passed over. Raises ``ValueError`` where that finds
+    nothing.
     """
     layers = dict(model.named_modules())
     if isinstance(classifier, str):
         if classifier not in layers:
-            linear = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
-            raise ValueError(f"classifier={classifier!r} is no module of the model; its linear layers: {linear}")
-        return _linear(layers[classifier], num_classes, f"classifier={classifier!r}")
+            known = [name for name, layer in layers.items() if isinstance(layer, Classifier)][-8:]
+            raise ValueError(f"classifier={classifier!r} is no module of the model; its last layers: {known}")
+        return _fitting(layers[classifier], num_classes, f"classifier={classifier!r}")
     if classifier is not None:
         if not any(layer is classifier for layer in layers.values()):
             raise ValueError("classifier= must be a module of the model itself, or its name")
-        return _linear(classifier, num_classes, "classifier=")
+        return _fitting(classifier, num_classes, "classifier=")
     ask = getattr(model, "get_classifier", None)
-    if callable(ask) and isinstance(found := ask(), nn.Linear):
-        return _linear(found, num_classes, "the model's get_classifier()")
-    linear = [layer for layer in layers.values() if isinstance(layer, nn.Linear)]
-    fitting = [layer for layer in linear if layer.out_features == num_classes]
-    if not fitting:
-        raise ValueError(
-            f"found no linear layer with {num_classes} outputs in {type(model).__name__}, on whose input the second "
-            "head would learn; name the classifier layer with classifier='...' and check num_classes"
-        )
-    return fitting[-1]
+    if callable(ask) and isinstance(found := ask(), Classifier):
+        return _fitting(found, num_classes, "the model's get_classifier()")
+    main = [layer for name, layer in layers.items() if "aux" not in name.lower()]
+    for kind in (nn.Linear, nn.Conv2d):
+        fitting = [layer for layer in main if isinstance(layer, kind) and _outputs(layer) == num_classes]
+        if fitting:
+            return fitting[-1]
+    raise ValueError(
+        f"found no linear layer with {num_classes} outputs in {type(model).__name__}, on whose input the second "
+        "head would learn; name the classifier layer with classifier='...' and check num_classes"
+    )
 
 
-def _linear(layer: nn.Module, num_classes: int, what: str) -> nn.Linear:
-    if not isinstance(layer, nn.Linear):
-        raise ValueError(f"{what} is a {type(layer).__name__}; the classifier must be an nn.Linear")
-    if layer.out_features != num_classes:
-        raise ValueError(f"{what} has {layer.out_features} outputs, but num_classes={num_classes}")
+def _outputs(layer: Classifier) -> int:
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def _fitting(layer: nn.Module, num_classes: int, what: str) -> Classifier:
+    if not isinstance(layer, Classifier):
+        raise ValueError(f"{what} is a {type(layer).__name__}; the classifier must be an nn.Linear or an nn.Conv2d")
+    if _outputs(layer) != num_classes:
+        raise ValueError(f"{what} has {_outputs(layer)} outputs, but num_classes={num_classes}")
     return layer
 
 
-@eager(recursive=False)
-def call_with_features(model: Callable[..., Any], layer: nn.Module, inputs: Tensor) -> tuple[Any, Tensor]:
-    """``model(inputs)`` and what went into ``layer`` on the way; the hook is gone when this returns."""
-    seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    try:
-        output = model(inputs)
-    finally:
-        handle.remove()
-    if len(seen) != 1 or seen[0].ndim != 2 or seen[0].shape[0] != inputs.shape[0]:
-        came = ", ".join(str(tuple(features.shape)) for features in seen) or "nothing"
-        raise ValueError(
-            f"the classifier layer should see features ({inputs.shape[0]}, m) once in a forward pass, but saw {came}; "
-            "name the right layer with classifier='...'"
-        )
-    return output, seen[0]
-
-
-def linear_head(in_features: int, outputs: int, like: Tensor, generator: torch.Generator) -> nn.Linear:
-    """A linear layer drawn as ``nn.Linear`` draws it, but from ``generator`` and not from the global one."""
-    head = torch.nn.utils.skip_init(nn.Linear, in_features, outputs, device=like.device, dtype=like.dtype)
-    bound = in_features**-0.5
+def second_head(layer: Classifier, outputs: int, bias: bool, generator: torch.Generator) -> Classifier:
+    """A layer with the geometry of ``layer``, drawn as torch draws it, but from ``generator``, not the global one."""
+    like = layer.weight
+    where = {"device": like.device, "dtype": like.dtype}
+    head: Classifier
+    if isinstance(layer, nn.Linear):
+        head = torch.nn.utils.skip_init(nn.Linear, layer.in_features, outputs, bias=bias, **where)
+    else:
+        shape = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding", "dilation")}
+        head = torch.nn.utils.skip_init(nn.Conv2d, layer.in_channels, outputs, bias=bias, **shape, **where)
+    bound = head.weight[0].numel() ** -0.5
     with torch.no_grad():
         for parameter in head.parameters():
             drawn = torch.rand(parameter.shape, generator=generator, dtype=torch.float32)
             parameter.copy_(drawn * 2 * bound - bound)
     return head
+
+
+def fit_head(said: Tensor, shape: torch.Size) -> Tensor:
+    """What the second head says, brought to the size of targets ``(B, C)`` or ``(B, C, H, W)``.
+
+    Where the model pools its logits the head's are pooled too, and where it enlarges them, they are enlarged.
+    """
+    if said.ndim == 4 and len(shape) == 2:
+        return said.mean((2, 3))
+    if said.ndim == 4 and said.shape[2:] != shape[2:]:
+        return nn.functional.interpolate(said, size=tuple(shape[2:]), mode="bilinear", align_corners=False)
+    return said

@@ -83,6 +83,11 @@ Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cu
 Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
 Jobs = Annotated[str, typer.Option(rich_help_panel=_WORK, help="Runs at once: auto (one a core) or a number.")]
 Out = Annotated[Path | None, typer.Option(rich_help_panel=_WORK, help="Folder of the results; one a comparison.")]
+Record = Annotated[
+    list[str] | None,
+    typer.Option(rich_help_panel=_WORK, metavar="WHAT",
+                 help="Keep what happens in every epoch: targets, epochs (predictions) or embeddings; repeatable."),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=_WORK, help="Print JSON instead of tables.")]
 
 
@@ -162,6 +167,7 @@ def compare(
     threads: Threads = 1,
     jobs: Jobs = "auto",
     out: Out = None,
+    record: Record = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Compare ways of training on your data: methods times seeds, a leaderboard with intervals, a page, a verdict."""
@@ -211,6 +217,7 @@ def train(
     devices: Devices = "auto",
     threads: Threads = 1,
     out: Out = None,
+    record: Record = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train one method with one seed; a later 'compare' with the same settings finds the run and uses it."""
@@ -240,11 +247,12 @@ def train(
 @verb
 def methods(
     name: Annotated[str | None, typer.Argument(help="One method, for its card.")] = None,
+    table: Annotated[bool, typer.Option("--table", help="All cards as a Markdown table, as in the docs.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the named methods: sentence, paper, passes a step."""
+    """Show the named methods: sentence, paper, passes a batch."""
     from levelhead.errors import unknown
-    from levelhead.report.listings import print_card, print_methods
+    from levelhead.report.listings import methods_table, print_card, print_methods
     from levelhead.spec import methods as cards
 
     known = cards()
@@ -255,6 +263,8 @@ def methods(
         from dataclasses import asdict
 
         print(json.dumps({key: asdict(card) for key, card in chosen.items()}, indent=1, ensure_ascii=False))
+    elif table:
+        print(methods_table(list(chosen.values())))
     elif name is None:
         print_methods(list(chosen.values()), _console())
     else:
@@ -315,9 +325,10 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     from levelhead import models
     from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices
     from levelhead.data import load
-    from levelhead.train import make_recipe
+    from levelhead.train import check_records, make_recipe
 
     methods = distinct(wanted)
+    record = check_records(tuple(given["record"] or ()))
     devices = find_devices(given["devices"])
     _jobs(given["jobs"], given["threads"], devices)
     if given["precision"] not in PRECISIONS:
@@ -353,6 +364,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         devices=devices,
         precision=given["precision"],
         threads=given["threads"],
+        record=record,
     )
 
 

@@ -12,6 +12,7 @@ EXTRAS = {
     "text": "datasets",
     "segmentation": "segmentation_models_pytorch",
     "networks": "timm",
+    "puzzlemix": "maxflow",
     "ray": "ray",
     "tune": "optuna",
     "tracking": "tensorboard",

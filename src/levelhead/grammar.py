@@ -1,6 +1,6 @@
 """The grammar of a sentence, as text: no meaning yet, and nothing is ever evaluated.
 
-sentence := slot { "|" slot }            at most four slots
+sentence := slot { "|" slot } [ "@" term ]      at most four slots
 slot     := term { "+" term }
 term     := name [ "(" [ argument { "," argument } ] ")" ]
 argument := [ name "=" ] value
@@ -28,23 +28,22 @@ class Term:
     called: bool = False
 
 
-def parse_slots(text: str) -> list[list[Term]]:
-    """The terms of every slot of a sentence, or one slot for a text without ``|``."""
+def parse_slots(text: str) -> tuple[list[list[Term]], Term | None]:
+    """The terms of every slot of a sentence, one slot for a text without ``|``; and the term behind ``@``, if any."""
     reader = _Reader(text)
     slots = [reader.slot()]
     while reader.take("|"):
         slots.append(reader.slot())
-    if reader.take("@"):
-        reader.fail("'@ predict(...)' is not part of this version")
+    behind = reader.term() if reader.take("@") else None
     if reader.peek() is not None:
         reader.fail(f"unexpected {reader.peek()!r}")
-    return slots
+    return slots, behind
 
 
 def parse_term(text: str) -> Term:
     """One term and nothing after it, for example the name of a network with its arguments."""
-    slots = parse_slots(text)
-    if len(slots) != 1 or len(slots[0]) != 1:
+    slots, behind = parse_slots(text)
+    if len(slots) != 1 or len(slots[0]) != 1 or behind is not None:
         raise ValueError(f"{text!r} must be one name with arguments, such as name(key=value)")
     return slots[0][0]
 

@@ -1,8 +1,8 @@
 """What every word of a sentence has in common: checked arguments, and a text that reads back as itself.
 
 A member of a slot (a mixer, a target rule, a loss, a penalty) is a frozen dataclass whose fields are declared with
-``number``, ``whole``, ``flag``, ``choice`` or ``inner``. From these declarations come the range checks, the error
-messages and the canonical text.
+``number``, ``whole``, ``wholes``, ``flag``, ``choice``, ``words`` or ``inner``. From these declarations come the range
+checks, the error messages and the canonical text.
 """
 
 import math
@@ -11,15 +11,22 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 
-def number(default: float, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False) -> Any:
-    """A float argument in ``[low, high]``, or ``(low, high]`` with ``open_low``; always finite."""
+def number(default: float | None, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False) -> Any:
+    """A float argument in ``[low, high]``, or ``(low, high]`` with ``open_low``; always finite.
 
-    def check(value: Any) -> float:
+    With a default of ``None`` it may be left undetermined, ``none`` in a sentence.
+    """
+
+    def check(value: Any) -> float | None:
+        if default is None and value in (None, "none"):
+            return None
         sign = ">" if open_low else ">="
         if high == math.inf:
             wanted = f"a finite number {sign} {low:g}" if low > -math.inf else "a finite number"
         else:
             wanted = f"a number in {'(' if open_low else '['}{low:g}, {high:g}]"
+        if default is None:
+            wanted += ", or none"
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"must be {wanted}")
         if not (math.isfinite(value) and low <= value <= high) or (open_low and value == low):
@@ -39,6 +46,19 @@ def whole(default: int, *, low: int, high: int | None = None) -> Any:
             limit = f" and at most {high}" if high else ""
             raise ValueError(f"must be a whole number of at least {low}{limit}")
         return value
+
+    return field(default=default, metadata={"check": check})
+
+
+def wholes(*default: int, low: int) -> Any:
+    """A list of at least one integer, all different and at least ``low``; kept as a tuple."""
+
+    def check(value: Any) -> tuple[int, ...]:
+        items = list(value) if isinstance(value, list | tuple) else []
+        whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= low for item in items)
+        if not items or not whole or len(set(items)) < len(items):
+            raise ValueError(f"must be a list of different whole numbers of at least {low}, such as {show(default)}")
+        return tuple(items)
 
     return field(default=default, metadata={"check": check})
 
@@ -66,6 +86,21 @@ def choice(default: str, *options: str) -> Any:
     return field(default=default, metadata={"check": check})
 
 
+def words(*default: str) -> Any:
+    """An argument that is a list of names, for example of a model's modules; numbers stand for their digits."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            value = [value]
+        if not isinstance(value, list | tuple) or any(
+            isinstance(v, bool) or not isinstance(v, str | int) for v in value
+        ):
+            raise ValueError("must be a list of names in [ ]")
+        return tuple(map(str, value))
+
+    return field(default=default, metadata={"check": check})
+
+
 def inner(family: Callable[[], type]) -> Any:
     """An argument that is itself a member of a slot, for example the mixer that ``alternate`` takes."""
 
@@ -82,6 +117,11 @@ class Member:
     """Base of all words: checks every argument when built, prints as the sentence's own syntax."""
 
     word: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        # a class from elsewhere is called by its path, which is also how a sentence finds it
+        if "word" not in cls.__dict__:
+            cls.word = f"{cls.__module__}:{cls.__qualname__}"
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -1,4 +1,4 @@
-"""The sentence that names a method: ``mixing | targets | loss | penalty``, read and printed.
+"""The sentence that names a method: ``mixing | targets | loss | penalty [@ predict]``, read and printed.
 
 ``parse(str(spec)) == spec`` always holds, and the printed sentence says every argument that has an effect, so it can
 stand for the method in a file, a table or a hash.
@@ -6,19 +6,27 @@ stand for the method in a file, a table or a hash.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
 from levelhead.catalogue import METHODS
 from levelhead.errors import unknown
+from levelhead.extensions import find
 from levelhead.grammar import Term, parse_slots
 from levelhead.losses import LOSSES, PENALTIES, Consistency, CrossEntropy, Loss, Penalty
 from levelhead.member import Member, show
 from levelhead.mixing import MIXERS, Mixer
+from levelhead.prediction import Predict
 from levelhead.targets import RULES, OneHot, Rule
 
 SLOTS = ("mixing", "targets", "loss", "penalty")
+_FAMILIES: dict[str, tuple[Mapping[str, type[Any]], tuple[type, ...]]] = {
+    "mixing": (MIXERS, (Mixer,)),
+    "targets": (RULES, (Rule,)),
+    "loss": (LOSSES, (Loss,)),
+    "penalty": (PENALTIES, (Penalty, Consistency)),
+}
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,15 @@ class Spec:
     targets: Rule
     loss: Loss
     penalties: tuple[Penalty | Consistency, ...] = ()
+    predict: Predict = Predict()
 
     def __post_init__(self) -> None:
         _refuse_nonsense(self)
 
     def __str__(self) -> str:
         penalties = " + ".join(map(str, self.penalties)) or "none"
-        return f"{self.mixing} | {self.targets} | {self.loss} | {penalties}"
+        sentence = f"{self.mixing} | {self.targets} | {self.loss} | {penalties}"
+        return sentence if self.predict == Predict() else f"{sentence} @ {self.predict}"
 
     @property
     def compares_views(self) -> bool:
@@ -53,15 +63,29 @@ class Spec:
         return self.compares_views or self.loss.mixed > 0
 
     @property
+    def separate(self) -> bool:
+        """Whether the two views go through the network one after the other."""
+        return any(isinstance(penalty, Consistency) and penalty.separate for penalty in self.penalties)
+
+    @property
+    def updates(self) -> int:
+        """Training steps that each batch of the data is used for."""
+        return self.mixing.updates
+
+    @property
     def passes(self) -> float:
-        """Expected forward-backward passes of one batch in a training step; plain training is 1."""
-        share = self.mixing.share
-        return 1 - share + share * (self.needs_clean + self.needs_mixed)
+        """Expected forward-backward passes that a batch costs in training; plain training is 1."""
+        share, views = self.mixing.share, self.needs_clean + self.needs_mixed
+        step = self.loss.repeats * (1 - share + share * views) + share * self.mixing.core.needs_saliency
+        return self.updates * step
 
 
 @dataclass(frozen=True)
 class Card:
-    """What there is to know of a named method before using it."""
+    """What there is to know of a named method before using it.
+
+    ``passes`` is what a batch costs in training, ``predict_passes`` what a prediction costs.
+    """
 
     name: str
     usage: str
@@ -69,7 +93,11 @@ class Card:
     idea: str
     equation: str
     paper: str
+    defaults: str
+    deviations: str
+    switches: str
     passes: float
+    predict_passes: int
 
 
 def parse(text: str) -> Spec:
@@ -85,29 +113,51 @@ def parse(text: str) -> Spec:
         raise ValueError(
             "a method is a name such as 'mixup', or a sentence such as 'mixup | one_hot'; got an empty text"
         )
-    slots = parse_slots(text)
-    if len(slots) == 1:
-        return _named(text, slots[0])
+    slots, behind = parse_slots(text)
+    spec = _named(text, slots[0]) if len(slots) == 1 else _sentence(text, slots)
+    if behind is None:
+        return spec
+    if spec.predict != Predict():
+        raise ValueError(f"{text!r}: {slots[0][0].name} already says how it predicts; give it arguments instead")
+    if behind.name != Predict.word:
+        raise ValueError(f"{text!r}: behind '@' stands how to predict, predict(dropout=0.3, samples=10)")
+    return replace(spec, predict=_built(Predict, behind))
+
+
+def _sentence(text: str, slots: list[list[Term]]) -> Spec:
     if len(slots) > len(SLOTS):
         raise ValueError(f"{text!r} has {len(slots)} slots; a sentence has at most four: {' | '.join(SLOTS)}")
     for slot, terms in zip(SLOTS[:3], slots):
         if len(terms) > 1:
             twice = " (labels are smoothed once)" if slot == "targets" else ""
             raise ValueError(f"{text!r}: only penalties are joined with '+'; the {slot} slot takes one word{twice}")
-    mixing = _member("mixing", MIXERS, slots[0][0])
-    targets = _member("target rule", RULES, slots[1][0])
-    loss = _member("loss", LOSSES, slots[2][0]) if len(slots) > 2 else CrossEntropy()
+    mixing = _member("mixing", slots[0][0])
+    targets = _member("targets", slots[1][0])
+    loss = _member("loss", slots[2][0]) if len(slots) > 2 else CrossEntropy()
     penalties = _penalties(slots[3]) if len(slots) > 3 else ()
     return Spec(mixing, targets, loss, penalties)
 
 
 @cache
 def methods() -> Mapping[str, Card]:
-    """The named methods: name -> card, with the full sentence, the paper and the passes a training step costs."""
-    return {
-        name: Card(name, entry.usage, str(spec := parse(name)), entry.idea, entry.equation, entry.paper, spec.passes)
-        for name, entry in METHODS.items()
-    }
+    """The named methods: name -> card, with the full sentence, the paper and the passes a batch costs."""
+    cards = {}
+    for name, entry in METHODS.items():
+        spec = parse(name)
+        cards[name] = Card(
+            name,
+            entry.usage,
+            str(spec),
+            entry.idea,
+            entry.equation,
+            entry.paper,
+            entry.defaults,
+            entry.deviations,
+            entry.switches,
+            spec.passes,
+            spec.predict.samples,
+        )
+    return cards
 
 
 def _named(text: str, terms: list[Term]) -> Spec:
@@ -116,11 +166,11 @@ def _named(text: str, terms: list[Term]) -> Spec:
         raise ValueError(f"{text!r}: a named method stands alone; to join penalties write a whole sentence with '|'")
     entry = METHODS.get(term.name)
     if entry is None:
-        families: tuple[Mapping[str, Any], ...] = (MIXERS, RULES, LOSSES, PENALTIES)
-        for slot, family in zip(SLOTS, families):
-            if term.name in family:
+        for slot, (family, _) in _FAMILIES.items():
+            if term.name in family or ":" in term.name:
+                of = "a slot" if ":" in term.name else f"the {slot} slot"
                 raise ValueError(
-                    f"{term.name!r} is no method but a word of the {slot} slot; "
+                    f"{term.name!r} is no method but a word of {of}; "
                     f"write a sentence: {' | '.join(SLOTS)}, for example 'mixup(alpha=0.4) | one_hot'"
                 )
         raise unknown("method", term.name, METHODS)
@@ -136,6 +186,8 @@ def _named(text: str, terms: list[Term]) -> Spec:
 
 def _plain(value: Any) -> Any:
     """A value as a member takes it: bare words, ``none`` among them, are text."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     return _text(value) if isinstance(value, Term) else "none" if value is None else value
 
 
@@ -166,11 +218,13 @@ def _bind(term: Term, names: list[str]) -> dict[str, Any]:
     return bound
 
 
-def _member(slot: str, family: Mapping[str, type[Any]], term: Term) -> Any:
-    """The member of a family that a term names, with its arguments checked."""
-    cls = family.get(term.name)
-    if cls is None:
-        raise unknown(slot, term.name, family)
+def _member(slot: str, term: Term) -> Any:
+    """The member of a slot that a term names, with its arguments checked."""
+    family, bases = _FAMILIES[slot]
+    return _built(find(slot, family, bases, term.name), term)
+
+
+def _built(cls: type[Member], term: Term) -> Any:
     declared = {item.name: item for item in fields(cls)}
     # positional arguments are the member's own; what its family shares (lam, clean, mixed) goes by name
     positional = [name for name, item in declared.items() if not item.kw_only]
@@ -178,7 +232,7 @@ def _member(slot: str, family: Mapping[str, type[Any]], term: Term) -> Any:
     if sum(key is None for key, _ in term.args) > len(positional):
         raise ValueError(f"{_text(term)}: {term.name} takes at most {len(positional)} arguments without a name")
     given = {
-        name: _member("mixing", MIXERS, _as_term(value)) if declared[name].metadata.get("inner") else _plain(value)
+        name: _member("mixing", _as_term(value)) if declared[name].metadata.get("inner") else _plain(value)
         for name, value in _bind(term, positional + by_name).items()
     }
     missing = [name for name, item in declared.items() if item.metadata.get("inner") and name not in given]
@@ -200,7 +254,7 @@ def _as_term(value: Any) -> Term:
 def _penalties(terms: list[Term]) -> tuple[Penalty | Consistency, ...]:
     if len(terms) == 1 and terms[0] == Term("none"):
         return ()
-    found = tuple(_member("penalty", PENALTIES, term) for term in terms)
+    found = tuple(_member("penalty", term) for term in terms)
     words = [penalty.word for penalty in found]
     for word in words:
         if words.count(word) > 1:

@@ -5,89 +5,36 @@ import torch
 from torch import nn
 
 import levelhead as lh
-from levelhead.losses import LOSSES, PENALTIES, Consistency, Loss
-from levelhead.types import Mix
+from levelhead.losses import LOSSES, PENALTIES
+from levelhead.testing import LossContract, PenaltyContract
 
 C = 5
-PARTNER = torch.tensor([1, 2, 0])
-PER_VIEW = {name: cls() for name, cls in PENALTIES.items() if not issubclass(cls, Consistency)}
+#: Further settings of members, beside every member's defaults.
+MORE = [
+    LOSSES["focal"](gamma=1),
+    LOSSES["focal_sd"](low=2, high=1, threshold=0.5),
+    PENALTIES["negative_entropy"](over="mean"),
+    PENALTIES["margin"](m=0, growth="multiply", by=2, every=10),
+    PENALTIES["logit_match"](norm="sum"),
+    PENALTIES["logit_match"](norm="euclid"),
+]
 
-
-TARGETS = torch.tensor([[0.5, 0.5, 0, 0, 0], [0, 0, 1, 0, 0], [0.2] * 5], dtype=torch.float64)
-PAIRING = Mix(PARTNER, torch.full((3,), 0.3, dtype=torch.float64))
-
-
-def of_logits(member):
-    """A member as a function of logits alone, for the properties that all share."""
-    if isinstance(member, Consistency):
-        return lambda z: member(z, z.flip(1), PAIRING)
-    return (lambda z: member(z, TARGETS.to(z.dtype))) if isinstance(member, Loss) else member
-
-
-CALLS = [pytest.param(of_logits(cls()), id=name) for name, cls in {**LOSSES, **PENALTIES}.items()]
+for member in [cls() for cls in LOSSES.values()] + [cls() for cls in PENALTIES.values()] + MORE:
+    base = LossContract if member.word in LOSSES else PenaltyContract
+    globals()[f"Test {member}"] = type(f"Test {member}", (base,), {"member": member, "__test__": True})
 
 
 def logits(scale=1.0, dtype=torch.float64):
     return scale * torch.randn(3, C, dtype=dtype, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("call", CALLS)
-class TestEveryLossAndPenalty:
-    def test_one_number_an_example_never_a_mean(self, call):
-        whole = call(logits())
-        assert whole.shape == (3,)
-        assert whole.std() > 0 or torch.equal(whole, torch.zeros_like(whole))
-
-    def test_inputs_unchanged(self, call):
-        z = logits()
-        before = z.clone()
-        call(z)
-        assert torch.equal(z, before)
-
-    def test_gradient_is_right(self, call):
-        assert torch.autograd.gradcheck(call, (logits(3.0).requires_grad_(),))
-
-    def test_finite_at_ten_thousand(self, call):
-        z = (1e4 * logits(dtype=torch.float32).sign()).requires_grad_()
-        value = call(z)
-        value.sum().backward()
-        assert torch.isfinite(value).all()
-        assert torch.isfinite(z.grad).all()
-
-    def test_half_precision_is_widened(self, call):
-        value = call(logits(dtype=torch.bfloat16))
-        assert value.dtype == torch.float32
-
-
 @pytest.mark.parametrize("name", LOSSES)
-class TestEveryLoss:
+class TestEveryLossFunction:
     def test_labels_equal_one_hot(self, name):
         labels = torch.tensor([0, 4, 2])
         function = getattr(lh.losses, name)
         hard, soft = function(logits(), labels), function(logits(), nn.functional.one_hot(labels, C).double())
         assert torch.equal(hard, soft)
-
-    def test_linear_in_the_target(self, name):
-        function, z = getattr(lh.losses, name), logits()
-        a, b = (nn.functional.one_hot(torch.tensor(labels), C).double() for labels in ([0, 1, 2], [3, 3, 3]))
-        torch.testing.assert_close(function(z, 0.3 * a + 0.7 * b), 0.3 * function(z, a) + 0.7 * function(z, b))
-
-    def test_dense_equals_pixel_by_pixel(self, name):
-        function = getattr(lh.losses, name)
-        z = torch.randn(2, C, 3, 4, generator=torch.Generator().manual_seed(1))
-        labels = torch.randint(C, (2, 3, 4), generator=torch.Generator().manual_seed(2))
-        dense = function(z, labels)
-        flat = function(z.permute(0, 2, 3, 1).reshape(-1, C), labels.reshape(-1))
-        torch.testing.assert_close(dense, flat.view(2, 3, 4))
-
-    def test_a_class_ruled_out_that_nobody_asks_for(self, name):
-        z = logits()
-        z[:, 4] = -torch.inf
-        z.requires_grad_()
-        value = getattr(lh.losses, name)(z, torch.tensor([0, 1, 2]))
-        value.sum().backward()
-        assert torch.isfinite(value).all()
-        assert torch.isfinite(z.grad).all()
 
     @pytest.mark.parametrize("labels", [[0, 1, 5], [0, 1, -1], [0, 1, 255]])
     def test_labels_out_of_range(self, name, labels):
@@ -99,13 +46,6 @@ class TestEveryLoss:
             getattr(lh.losses, name)(logits(), torch.tensor([0, 1]))
         with pytest.raises(ValueError, match="must have the logits' shape"):
             getattr(lh.losses, name)(logits(), torch.zeros(3, C + 1))
-
-
-@pytest.mark.parametrize("name", PER_VIEW)
-def test_penalties_are_dense_too(name):
-    z = torch.randn(2, C, 3, 4, generator=torch.Generator().manual_seed(1))
-    flat = PER_VIEW[name](z.permute(0, 2, 3, 1).reshape(-1, C))
-    torch.testing.assert_close(PER_VIEW[name](z), flat.view(2, 3, 4))
 
 
 def test_focal_zero_is_cross_entropy():
@@ -145,3 +85,93 @@ def test_mbls_proposition_1(scale):
     penalty = lh.losses.margin(z, 0.0)
     assert (kl <= penalty + 1e-9).all()
     assert (penalty <= kl + torch.tensor(C).log() + 1e-9).all()
+
+
+def test_focal_sd_by_hand():
+    # p = (.1, .9) for class 0: gamma 5; for class 1: gamma 3
+    z = torch.tensor([[0.1, 0.9]], dtype=torch.float64).log()
+    assert lh.losses.focal_sd(z, torch.tensor([0])).item() == pytest.approx(0.9**5 * 2.302585093, rel=1e-9)
+    assert lh.losses.focal_sd(z, torch.tensor([1])).item() == pytest.approx(0.1**3 * 0.1053605157, rel=1e-9)
+
+
+def test_focal_sd_passes_no_gradient_through_the_choice():
+    z = torch.tensor([[0.3, -0.2, 0.9]], dtype=torch.float64, requires_grad=True)
+    lh.losses.focal_sd(z, torch.tensor([0]), threshold=0.0).sum().backward()
+    sample_dependent = z.grad.clone()
+    z.grad = None
+    lh.losses.focal(z, torch.tensor([0]), 3.0).sum().backward()
+    torch.testing.assert_close(sample_dependent, z.grad)
+
+
+def test_bce_by_hand():
+    # p = (1/4, 3/4), q = (1, 0): -(log 1/4 + log(1 - 3/4)) / 2 = log 4
+    z = torch.tensor([[1.0, 3.0]], dtype=torch.float64).log()
+    assert lh.losses.bce(z, torch.tensor([0])).item() == pytest.approx(1.3862943611, abs=1e-9)
+
+
+def test_bce_is_torchs_on_the_softmax():
+    targets = logits().softmax(1)
+    theirs = nn.functional.binary_cross_entropy(logits(2.0).softmax(1), targets, reduction="none").mean(1)
+    torch.testing.assert_close(lh.losses.bce(logits(2.0), targets), theirs)
+
+
+def test_bce_stays_exact_where_one_minus_p_has_no_digits():
+    z = torch.tensor([[40.0, 0.0]], dtype=torch.float64)
+    # log(1 - p_0) = -40 - log(1 + e^-40)
+    assert lh.losses.bce(z, torch.tensor([1])).item() == pytest.approx(40.0, abs=1e-12)
+
+
+def test_vwci_of_one_pass_is_cross_entropy():
+    labels = torch.tensor([0, 1, 2])
+    torch.testing.assert_close(lh.losses.vwci(logits(), labels), lh.losses.cross_entropy(logits(), labels))
+
+
+def test_vwci_by_hand():
+    # passes (.9, .1) and (.1, .9): mean (.5, .5); coefficient sqrt(.45) + sqrt(.05) for both
+    z = [torch.tensor([[0.9, 0.1]], dtype=torch.float64).log(), torch.tensor([[0.1, 0.9]], dtype=torch.float64).log()]
+    a = 1 - (0.45**0.5 + 0.05**0.5)
+    to_target = (0.1053605157 + 2.302585093) / 2
+    # the uniform target's cross-entropy is the same in both passes: the mean of the two surprises
+    assert lh.losses.vwci(z, torch.tensor([0])).item() == pytest.approx((1 - a) * to_target + a * to_target, rel=1e-8)
+    three = [each.repeat(1, 1) for each in z] + [z[0]]
+    probs = torch.stack(three).exp()[:, 0]
+    strength = 1 - (probs.mean(0) * probs).sqrt().sum(1).mean()
+    surprise = torch.stack(three)[:, 0].neg().mean(0)
+    expected = (1 - strength) * surprise[0] + strength * surprise.mean()
+    assert lh.losses.vwci(three, torch.tensor([0])).item() == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_vwci_wants_passes_of_one_shape():
+    with pytest.raises(ValueError, match="passes of one shape"):
+        lh.losses.vwci([logits(), logits()[:2]], torch.tensor([0, 1, 2]))
+
+
+def test_margin_weight_grows_by_the_epoch():
+    margin = PENALTIES["margin"]
+    assert [margin(weight=0.1).weight_at(epoch) for epoch in (0, 50)] == [0.1, 0.1]
+    adding = margin(weight=0.1, growth="add", by=0.05, every=10, cap=0.2)
+    assert [adding.weight_at(epoch) for epoch in (0, 9, 10, 20, 90)] == pytest.approx([0.1, 0.1, 0.15, 0.2, 0.2])
+    doubling = margin(weight=0.1, growth="multiply", by=2, cap=1)
+    assert [doubling.weight_at(epoch) for epoch in (0, 1, 3, 9)] == pytest.approx([0.1, 0.2, 0.8, 1.0])
+
+
+@pytest.mark.parametrize(("norm", "value"), [("mean", 12.5), ("sum", 25.0), ("euclid", 5.0)])
+def test_logit_match_norms_by_hand(norm, value):
+    clean, mixed = torch.zeros(1, 2), torch.tensor([[3.0, 4.0]])
+    got = lh.losses.logit_match(clean, mixed, partner=torch.tensor([0]), lam=0.5, norm=norm)
+    assert got.item() == pytest.approx(value)
+
+
+def test_logit_match_of_equal_logits_has_a_gradient():
+    z = torch.zeros(1, 2, requires_grad=True)
+    lh.losses.logit_match(z, torch.zeros(1, 2), partner=torch.tensor([0]), lam=0.5, norm="euclid").sum().backward()
+    assert torch.equal(z.grad, torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("detach", ["none", "target", "mixed"])
+def test_logit_match_detach(detach):
+    match = PENALTIES["logit_match"](detach=detach)
+    mixture, mixed = logits().requires_grad_(), logits(2.0).requires_grad_()
+    match(mixture, mixed).sum().backward()
+    assert (mixture.grad is None) == (detach == "target")
+    assert (mixed.grad is None) == (detach == "mixed")

@@ -1,68 +1,50 @@
-"""What every mixer and every target rule keeps."""
+"""What every mixer and every target rule keeps: a new member is tested by its line in the table."""
 
 import pytest
 import torch
 
-from levelhead.mixing import MIXERS, Alternate, Midpoint, cutmix_box
+from levelhead.mixing import MIXERS, Alternate, Midpoint, Mixup, Step, cutmix_box
 from levelhead.targets import RULES
+from levelhead.testing import MixerContract, RuleContract
 from levelhead.types import Mix
 
-ALL = {name: cls() if name != "alternate" else Alternate(Midpoint()) for name, cls in MIXERS.items()}
-MIXING = {name: mixer for name, mixer in ALL.items() if mixer.share > 0}
+#: Further settings of members, beside every member's defaults.
+MORE = [
+    Mixup(per="sample"),
+    Mixup(k=3, alpha=1),
+    Mixup(k=4, per="sample"),
+    Midpoint(k=3),
+    MIXERS["cutmix"](prob=1),
+    MIXERS["manifold_mixup"](layers=["input", "layer1"]),
+    Alternate(Mixup(), mode="coin"),
+    Alternate(Midpoint(k=3), mode="batch"),
+    RULES["smooth"](0.3, "others"),
+    RULES["one_hot"](lam="uniform", per="sample"),
+    RULES["learned_smooth"](learned="coefficient"),
+    RULES["learned_smooth"](learned="coefficient", halved=True, bias=False),
+    RULES["learned_smooth"](learned="uniform", weight=0.2),
+    RULES["learned_smooth"](learned="none"),
+    RULES["learned_smooth"](detach=True),
+]
+
+for member in [
+    *(cls() if name != "alternate" else Alternate(Midpoint()) for name, cls in MIXERS.items()),
+    *(cls() for cls in RULES.values()),
+    *MORE,
+]:
+    base = RuleContract if member.word in RULES else MixerContract
+    globals()[f"Test {member}"] = type(f"Test {member}", (base,), {"member": member, "__test__": True})
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def images(size):
-    return torch.rand(size, 3, 9, 7, generator=generator(1))
-
-
-@pytest.mark.parametrize("size", [1, 2, 5, 8])
-@pytest.mark.parametrize("name", ALL)
-class TestEveryMixer:
-    def test_draw_and_blend_leave_the_inputs_alone(self, name, size):
-        mixer, inputs = ALL[name], images(size)
-        before, state = inputs.clone(), torch.get_rng_state()
-        for count in range(4):
-            drawn = mixer.draw(inputs.shape, generator(count), given=None, count=count)
-            if drawn.applied:
-                view = mixer.blend(inputs, drawn)
-                assert view.shape == inputs.shape
-                assert view.dtype == inputs.dtype
-                assert view.data_ptr() != inputs.data_ptr()
-            assert sorted(drawn.mix.partner.tolist()) == list(range(size)), "a permutation"
-            assert drawn.mix.lam.shape == (size,)
-            assert drawn.mix.lam.dtype == torch.float64
-            assert ((drawn.mix.lam >= 0) & (drawn.mix.lam <= 1)).all()
-        assert torch.equal(inputs, before)
-        assert torch.equal(torch.get_rng_state(), state)
-
-    def test_the_same_generator_draws_the_same(self, name, size):
-        one, two = (ALL[name].draw(images(size).shape, generator(7), given=None, count=1) for _ in range(2))
-        assert torch.equal(one.mix.partner, two.mix.partner)
-        assert torch.equal(one.mix.lam, two.mix.lam)
-        assert one.box == two.box
-
-
-@pytest.mark.parametrize("name", [name for name in MIXING if "midpoint" not in str(MIXING[name])])
-def test_lam_one_and_zero_are_exact(name):
-    inputs, partner = images(4), torch.tensor([1, 2, 3, 0])
-    for lam, expected in ((1.0, inputs), (0.0, inputs[partner])):
-        drawn = MIXING[name].draw(inputs.shape, generator(), given=Mix(partner, lam), count=0)
-        view = MIXING[name].blend(inputs, drawn)
-        if name == "cutmix" and lam == 0.0:  # the box may be clipped at the border: lam says how much was kept
-            continue
-        assert torch.equal(view, expected)
-        assert (drawn.mix.lam == lam).all()
-
-
 @pytest.mark.parametrize("seed", range(25))
 def test_cutmix_lam_is_the_share_of_pixels_kept(seed):
     inputs = torch.zeros(2, 1, 9, 7)
     inputs[1] = 1
-    drawn = MIXERS["cutmix"](prob=1.0).draw(inputs.shape, generator(seed), given=None, count=0)
+    drawn = MIXERS["cutmix"](prob=1.0).draw(Step(inputs.shape), generator(seed))
     drawn = drawn._replace(mix=Mix(torch.tensor([1, 0]), drawn.mix.lam))
     view = MIXERS["cutmix"]().blend(inputs, drawn)
     assert 1 - view[0].double().mean() == pytest.approx(float(drawn.mix.lam[0]), abs=1e-12)
@@ -93,36 +75,10 @@ def test_cutmix_box_out_of_range(arguments):
 
 def test_cutmix_wants_images_and_one_lam():
     with pytest.raises(ValueError, match="cutmix pastes boxes into images"):
-        MIXERS["cutmix"]().draw(torch.Size([4, 3]), generator(), given=None, count=0)
+        MIXERS["cutmix"]().draw(Step(torch.Size([4, 3])), generator())
     given = Mix(torch.tensor([1, 0]), torch.tensor([0.1, 0.2]))
     with pytest.raises(ValueError, match="one box a batch"):
-        MIXERS["cutmix"]().draw(torch.Size([2, 3, 8, 8]), generator(), given=given, count=0)
-
-
-@pytest.mark.parametrize("name", RULES)
-class TestEveryRule:
-    def targets(self):
-        drawn = torch.rand(6, 4, dtype=torch.float64, generator=generator())
-        return torch.cat([drawn / drawn.sum(1, keepdim=True), torch.eye(4, dtype=torch.float64)])
-
-    def apply(self, name, targets):
-        rule = RULES[name]()
-        head = torch.randn(len(targets), rule.head_size(4), dtype=targets.dtype, generator=generator(2))
-        return rule(targets, head if rule.head_size(4) else None)
-
-    def test_rows_sum_to_one_and_inputs_stay(self, name):
-        targets = self.targets()
-        before = targets.clone()
-        out = self.apply(name, targets)
-        torch.testing.assert_close(out.sum(1), torch.ones(10, dtype=torch.float64))
-        assert (out >= 0).all()
-        assert torch.equal(targets, before)
-
-    def test_smoothing_and_mixing_commute(self, name):
-        # what a head learns depends on the input, not on the label: its uniform form stands for it
-        rule = RULES[name](learned="uniform") if name == "learned_smooth" else RULES[name]()
-        a, b = self.targets(), self.targets().flip(0)
-        torch.testing.assert_close(rule(0.3 * a + 0.7 * b), 0.3 * rule(a) + 0.7 * rule(b))
+        MIXERS["cutmix"]().draw(Step(torch.Size([2, 3, 8, 8]), given=given), generator())
 
 
 def test_the_two_conventions_of_smoothing_agree_at_converted_strength():
@@ -137,3 +93,38 @@ def test_the_two_conventions_of_smoothing_agree_at_converted_strength():
 def test_nearest_gives_a_tie_to_the_original():
     rounded = RULES["nearest"]().label_lam(torch.tensor([0.0, 0.49, 0.5, 1.0]))
     assert rounded.tolist() == [0, 0, 1, 1]
+
+
+def test_nearest_of_many_goes_to_the_heaviest_and_ties_to_the_earlier():
+    rounded = RULES["nearest"]().label_lam(torch.tensor([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]))
+    assert rounded.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_midpoint_of_three_by_hand():
+    inputs = torch.tensor([[0.0], [3.0], [9.0]])
+    partner = torch.tensor([[1, 2], [2, 0], [0, 1]])
+    drawn = Midpoint(k=3).draw(Step(inputs.shape, given=Mix(partner, torch.full((3, 3), 1 / 3))), generator())
+    torch.testing.assert_close(Midpoint(k=3).blend(inputs, drawn), torch.full((3, 1), 4.0))
+
+
+def test_cutmix_of_a_sequence_is_a_span():
+    inputs = torch.zeros(2, 10, 4)
+    inputs[1] = 1
+    drawn = MIXERS["cutmix"](prob=1).draw(Step(inputs.shape, given=Mix(torch.tensor([1, 0]), 0.6)), generator(3))
+    view = MIXERS["cutmix"]().blend(inputs, drawn)
+    assert 1 - view[0].double().mean() == pytest.approx(float(drawn.mix.lam[0]), abs=1e-12)
+    assert (view[0].mean(1) * 2 - 1).abs().min() == 1, "whole places, never parts of a vector"
+
+
+def test_cutmix_keeps_the_drawn_lam_where_that_is_asked_for():
+    given = Mix(torch.tensor([1, 0]), 0.37)
+    drawn = MIXERS["cutmix"](exact_area=False).draw(Step(torch.Size([2, 3, 9, 7]), given=given), generator())
+    assert drawn.mix.lam.tolist() == [0.37, 0.37]
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("step", [False, True] * 3), ("batch", [False, True] * 3)])
+def test_alternate_takes_turns(mode, expected):
+    mixer = Alternate(Midpoint(), mode=mode)
+    applied = [mixer.draw(Step(torch.Size([4, 3]), turn), generator()).applied for turn in range(6)]
+    assert applied == expected
+    assert mixer.updates == (2 if mode == "batch" else 1)

@@ -13,6 +13,7 @@ from typing import Any
 from levelhead._version import __version__
 from levelhead.compare.settings import Comparison
 from levelhead.files import read_json, write_json
+from levelhead.train.execute import is_finished
 from levelhead.train.run import FINISHED, Run, versions
 
 
@@ -32,8 +33,8 @@ class Folder:
         return self.path / "runs" / run.hash
 
     def finished(self, run: Run) -> bool:
-        """Whether a run's files are all there."""
-        return (self.run(run) / FINISHED).exists()
+        """Whether a run's files are all there, with what it was asked to record."""
+        return is_finished(self.run(run), run.record)
 
     @contextmanager
     def claimed(self, comparison: Comparison, command: str) -> Iterator[None]:

@@ -45,6 +45,7 @@ class Comparison:
     devices: tuple[str, ...]
     precision: str
     threads: int
+    record: tuple[str, ...] = ()
 
     @property
     def device(self) -> str:
@@ -111,6 +112,7 @@ class Comparison:
             device=self.device,
             precision=self.precision,
             threads=self.threads,
+            record=self.record,
         )
 
 

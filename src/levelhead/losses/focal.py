@@ -20,8 +20,7 @@ def focal(logits: Tensor, targets: Tensor, gamma: float = 3.0) -> Tensor:
     The gradient passes through ``(1 - p)^gamma`` too, as in the paper. ``gamma`` must be 0 or at least 1: between,
     the slope at p = 1 is infinite.
     """
-    if not (gamma == 0 or gamma >= 1):
-        raise ValueError(f"gamma must be 0 or at least 1, not {gamma}")
+    refuse_gamma(gamma)
     targets = checked(logits, targets)
     log_probs = F.log_softmax(full_precision(logits), 1)
     if gamma == 0:
@@ -29,6 +28,12 @@ def focal(logits: Tensor, targets: Tensor, gamma: float = 3.0) -> Tensor:
     # 1 - p as -expm1(log p): exact where p is near one, where 1 - exp(log p) would lose every digit. The clamp
     # keeps a masked class (log p = -inf) from turning 0 * inf into NaN in the backward pass.
     return -expected(targets, (-log_probs.expm1()).pow(gamma) * log_probs.clamp_min(-1e30))
+
+
+def refuse_gamma(gamma: float) -> None:
+    """Refuse a gamma whose gradient is infinite at p = 1."""
+    if not (gamma == 0 or gamma >= 1):
+        raise ValueError(f"gamma must be 0 or at least 1 (between, its gradient is infinite at p = 1), not {gamma}")
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,7 @@ class Focal(Loss):
     def check(self) -> None:
         """Refuse a gamma whose gradient is infinite at p = 1."""
         super().check()
-        if 0 < self.gamma < 1:
-            raise ValueError(
-                f"focal: gamma must be 0 or at least 1 (between, its gradient is infinite at p = 1), not {self.gamma}"
-            )
+        refuse_gamma(self.gamma)
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Per example."""

@@ -1,7 +1,8 @@
 """What every loss and every penalty is: a number per example, never a mean over the batch.
 
 The one mean is taken where the objective is put together. A loss takes logits and targets; a penalty takes logits; a
-consistency takes the logits of both views and the pairing. Shapes: B batch, C classes, (H, W) optional trailing axes.
+consistency takes the mixture of the clean logits and the logits of the mixture. Shapes: B batch, C classes, (H, W)
+optional trailing axes.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ import torch
 from torch import Tensor
 
 from levelhead.member import Member, number
-from levelhead.types import Mix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,11 @@ class Loss(Member):
         return {"clean", "mixed"} if self.says_default_views else set()
 
     @property
+    def repeats(self) -> int:
+        """How often each view goes through the network; with more than one, the loss is given every pass's logits."""
+        return 1
+
+    @property
     def says_default_views(self) -> bool:
         """Whether the view weights are the default ones."""
         return (self.clean, self.mixed) == (0, 1)
@@ -50,6 +55,10 @@ class Penalty(Member):
     if TYPE_CHECKING:  # a field of every member, where its place among the arguments is the member's to say
         weight: float
 
+    def weight_at(self, epoch: int) -> float:
+        """The weight after ``epoch`` whole epochs."""
+        return self.weight
+
     def __call__(self, logits: Tensor) -> Tensor:
         """Per example ``(B, ...)``, not yet weighted."""
         raise NotImplementedError
@@ -62,8 +71,17 @@ class Consistency(Member):
     if TYPE_CHECKING:  # a field of every member, where its place among the arguments is the member's to say
         weight: float
 
-    def __call__(self, clean: Tensor, mixed: Tensor, mix: Mix) -> Tensor:
-        """Per example ``(B, ...)``, not yet weighted."""
+    @property
+    def separate(self) -> bool:
+        """Whether the two views must not share a forward pass."""
+        return False
+
+    def weight_at(self, epoch: int) -> float:
+        """The weight after ``epoch`` whole epochs."""
+        return self.weight
+
+    def __call__(self, mixture: Tensor, mixed: Tensor) -> Tensor:
+        """Per example ``(B, ...)``, not yet weighted: the mixture of the clean logits against the mixed logits."""
         raise NotImplementedError
 
 

@@ -3,6 +3,9 @@
 Distances beyond the margin m are pushed back; within it nothing happens, so the model stays free to be sure. The
 maximum is not detached, and the mean runs over all classes, its own included (as released). Defaults m 10, weight 0.1;
 for CIFAR-like sets the authors use m 6. m 0 behaves as label smoothing (Proposition 1).
+
+The released code can let the weight grow, by adding or by multiplying ``by`` every ``every`` epochs up to ``cap``;
+all of the paper's results are without. The objective is told the epoch by ``set_epoch``.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from levelhead.losses.loss import Penalty, full_precision
-from levelhead.member import number
+from levelhead.member import choice, number, whole
 
 
 def margin(logits: Tensor, m: float = 10.0) -> Tensor:
@@ -31,6 +34,25 @@ class Margin(Penalty):
     word: ClassVar[str] = "margin"
     m: float = number(10.0, low=0)
     weight: float = number(0.1, low=0, open_low=True)
+    growth: str = choice("none", "add", "multiply")
+    by: float = number(0.1, low=0)
+    every: int = whole(1, low=1)
+    cap: float = number(100.0, low=0)
+
+    def moot(self) -> set[str]:
+        """A constant weight has no steps."""
+        return {"by", "every", "cap"} if self.growth == "none" else set()
+
+    def unsaid(self) -> set[str]:
+        """A constant weight goes without saying."""
+        return self.moot() | {"growth"} if self.growth == "none" else set()
+
+    def weight_at(self, epoch: int) -> float:
+        """The weight after ``epoch`` whole epochs."""
+        steps = epoch // self.every
+        if self.growth == "none":
+            return self.weight
+        return min(self.weight + steps * self.by if self.growth == "add" else self.weight * self.by**steps, self.cap)
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Per example."""

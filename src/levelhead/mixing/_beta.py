@@ -22,3 +22,12 @@ def _log_gamma_draw(alpha: float, size: int, generator: torch.Generator) -> Tens
     uniform = torch.rand(size, dtype=torch.float64, generator=generator)
     # 1 - U is in (0, 1], so the logarithm is finite.
     return boosted.log() + torch.log1p(-uniform) / alpha
+
+
+def dirichlet(alpha: float, size: int, k: int, generator: torch.Generator) -> Tensor:
+    """Draws ``(size, k)`` float64 rows from Dirichlet(alpha, ..., alpha); ``alpha=0`` puts all on the first."""
+    if alpha == 0:
+        rows = torch.zeros(size, k, dtype=torch.float64)
+        rows[:, 0] = 1
+        return rows
+    return torch.stack([_log_gamma_draw(alpha, size, generator) for _ in range(k)], 1).softmax(1)

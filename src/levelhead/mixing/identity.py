@@ -6,8 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from levelhead.mixing.mixer import Drawn, Mixer, unmixed
-from levelhead.types import Mix
+from levelhead.mixing.mixer import Drawn, Mixer, Step, unmixed
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,11 @@ class Identity(Mixer):
         """Never mixes."""
         return 0.0
 
-    def draw(self, shape: torch.Size, generator: torch.Generator, *, given: Mix | None, count: int) -> Drawn:
+    def draw(self, step: Step, generator: torch.Generator) -> Drawn:
         """Everybody with themselves; a given pairing is refused, since it could have no effect."""
-        if given is not None:
+        if step.given is not None:
             raise ValueError("mix= was given, but this method mixes nothing; drop it or choose a mixing method")
-        return Drawn(unmixed(shape[0]), applied=False)
+        return Drawn(unmixed(step.shape[0]), applied=False)
 
     def blend(self, inputs: Tensor, drawn: Drawn) -> Tensor:
         """The inputs themselves."""

@@ -47,7 +47,7 @@ def print_methods(cards: Sequence[Any], console: Console) -> None:
         _say(console, Text.assemble((card.usage, "bold"), f"   {card.passes:g}x   {card.paper}"))
         _say(console, f"    {card.idea}")
         _say(console, f"    {card.sentence}")
-    _say(console, "\nNx: forward-backward passes of a batch in a training step. 'levelhead methods NAME' shows a card.")
+    _say(console, "\nNx: forward-backward passes a batch costs in training. 'levelhead methods NAME' shows a card.")
 
 
 def print_card(card: Any, console: Console) -> None:
@@ -57,10 +57,31 @@ def print_card(card: Any, console: Console) -> None:
         ("idea", card.idea),
         ("equation", card.equation),
         ("sentence", card.sentence),
-        ("passes", f"{card.passes:g} forward-backward passes of a batch in a training step"),
         ("paper", card.paper),
+        ("defaults", card.defaults),
+        ("deviations", card.deviations),
+        ("switches", card.switches),
+        ("passes", _passes(card)),
     ):
-        _say(console, Text.assemble((f"{label:9s} ", "bold"), value))
+        _say(console, Text.assemble((f"{label:11s} ", "bold"), value))
+
+
+def _passes(card: Any) -> str:
+    forward = "1 forward pass" if card.predict_passes == 1 else f"{card.predict_passes} forward passes"
+    return f"{card.passes:g} forward-backward a batch in training, {forward} to predict"
+
+
+def methods_table(cards: Sequence[Any]) -> str:
+    """The cards as a Markdown table: one method a row."""
+    heads = ("method", "idea", "equation", "paper", "defaults", "deviations", "switches", "passes")
+    lines = [f"| {' | '.join(heads)} |", f"|{'-|' * len(heads)}"]
+    for card in cards:
+        passes = f"{card.passes:g}" + (f", {card.predict_passes} to predict" if card.predict_passes > 1 else "")
+        texts = [card.idea, card.equation, card.paper, card.defaults, card.deviations, card.switches]
+        cells = [f"`{card.usage}`", *texts, passes]
+        # a bar would end the cell, in code spans too
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def print_measures(entry: Mapping[str, Any], console: Console) -> None:

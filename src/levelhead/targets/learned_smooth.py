@@ -4,10 +4,10 @@
     q' = (1 - w) q + w u'                                  w = 1/2 in PLS, 1 - beta in LaMix
 
 The gradient flows through u' into the head and the features; cut off (``detach=true``) the head would stay at its
-initial values. The sigmoid bounds u': with C = 10 its entries lie in [.039, .232]. The head has a bias, like the
-classifier. ``learned=`` gives the ablations of the PLS paper (tables 3 and 4): ``none`` keeps q, ``uniform`` spreads
-``weight`` over all classes, ``coefficient`` learns one smoothing strength a = sigmoid(w S + b) an example,
-q' = (1 - a) q + a / C.
+initial values. The sigmoid bounds u': with C = 10 its entries lie in [.039, .232]. The head is made like the
+classifier, with a bias; ``bias=false`` leaves it out. ``learned=`` gives the ablations of the PLS paper (tables 3 and
+4): ``none`` keeps q, ``uniform`` spreads ``weight`` over all classes, ``coefficient`` learns one smoothing strength a
+= sigmoid(w S + b) an example, q' = (1 - a) q + a / C, or with ``halved=true`` the average of that and q.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,21 @@ class LearnedSmooth(Rule):
     weight: float = number(0.5, low=0, high=1)
     learned: str = choice("distribution", "coefficient", "uniform", "none")
     detach: bool = flag(False)
+    bias: bool = flag(True)
+    halved: bool = flag(False)
 
     def moot(self) -> set[str]:
-        """Where nothing is learned there is nothing to detach; ``weight`` has no say over a learned coefficient."""
-        if self.learned in ("none", "uniform") or not self.head_size(2):
-            return {"detach"} | ({"weight"} if self.learned == "none" else set())
-        return {"weight"} if self.learned == "coefficient" else set()
+        """Without a head there is nothing to detach; ``weight`` has no say over a learned coefficient."""
+        moot = super().moot()
+        if not self.head_size(2):
+            moot |= {"detach", "bias"}
+        if self.learned in ("none", "coefficient"):
+            moot |= {"weight"}
+        return moot if self.learned == "coefficient" else moot | {"halved"}
+
+    def unsaid(self) -> set[str]:
+        """A bias and the coefficient's plain reading go without saying."""
+        return super().unsaid() | ({"bias"} if self.bias else set()) | (set() if self.halved else {"halved"})
 
     def head_size(self, num_classes: int) -> int:
         """One output a class, or one in all for the coefficient; none where nothing is learned."""
@@ -41,19 +50,24 @@ class LearnedSmooth(Rule):
             return num_classes if self.weight > 0 else 0
         return 1 if self.learned == "coefficient" else 0
 
+    def learn(self, head_logits: Tensor) -> Tensor:
+        """What the head says ``(B, head_size, ...)``: the distribution u', or the coefficient a."""
+        said = torch.sigmoid(head_logits)
+        return said.softmax(1) if self.learned == "distribution" else said
+
     def __call__(self, targets: Tensor, head_logits: Tensor | None = None) -> Tensor:
         """Targets that carry the gradient of the head; ``head_logits`` is ``(B, head_size)`` where there is a head."""
         num_classes = targets.shape[1]
-        if self.learned == "none":
-            return targets
         if self.learned == "uniform":
             return (1 - self.weight) * targets + self.weight / num_classes
         if not self.head_size(num_classes):
             return targets
         assert head_logits is not None
-        strength = torch.sigmoid(head_logits.to(targets.dtype))
+        learned = self.learn(head_logits.to(targets.dtype))
         if self.detach:
-            strength = strength.detach()
-        if self.learned == "coefficient":
-            return (1 - strength) * targets + strength / num_classes
-        return (1 - self.weight) * targets + self.weight * strength.softmax(1)
+            learned = learned.detach()
+        if self.learned == "distribution":
+            return (1 - self.weight) * targets + self.weight * learned
+        if self.halved:
+            learned = learned / 2
+        return (1 - learned) * targets + learned / num_classes

@@ -2,7 +2,7 @@
 
 Hard labels are opened to one-hot before they get here, and mixed labels are distributions like any other, so that
 smoothing and mixing are the same kind of thing and commute. Rows sum to one, in and out.
-Shapes: B batch, C classes, m features.
+Shapes: B batch, C classes, m features, P partners.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,27 @@ class Rule(Member):
     """Base of the target rules.
 
     ``lam`` says with which weight labels are mixed: ``mix`` is the weight of the inputs, ``uniform`` a draw from
-    U(0, 1) that the inputs know nothing of (LaMix, eq. 4).
+    U(0, 1) that the inputs know nothing of (LaMix, eq. 4), one a batch or, with ``per=sample``, one an example.
     """
 
     lam: str = choice("mix", "uniform")
+    per: str = choice("batch", "sample")
+
+    def moot(self) -> set[str]:
+        """Where labels are mixed as the inputs are, there is nothing to draw."""
+        return {"per"} if self.lam == "mix" else set()
 
     def unsaid(self) -> set[str]:
-        """Labels mixed as the inputs are is what every rule means unless it says otherwise."""
-        return self.moot() | ({"lam"} if self.lam == "mix" else set())
+        """Labels mixed as the inputs are, one lam a batch, is what every rule means unless it says otherwise."""
+        return self.moot() | ({"lam"} if self.lam == "mix" else set()) | ({"per"} if self.per == "batch" else set())
+
+    @property
+    def own_weights(self) -> bool:
+        """Whether labels are mixed with other weights than the inputs."""
+        return self.lam == "uniform"
 
     def label_lam(self, lam: Tensor) -> Tensor:
-        """The weight ``(B,)`` of the original's label, from the weight that was drawn."""
+        """The weights ``(B,)`` or ``(B, 1 + P)`` of the labels, from the weights that were drawn."""
         return lam
 
     def head_size(self, num_classes: int) -> int:

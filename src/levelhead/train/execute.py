@@ -12,8 +12,7 @@ import safetensors.torch
 import torch
 
 from levelhead.data import Dataset
-from levelhead.files import write_json, write_whole
-from levelhead.predictions import Predictions
+from levelhead.files import read_json, write_json, write_whole
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.run import FINISHED, Run, versions
@@ -26,20 +25,21 @@ PREDICTED = ("cal", "test")
 def execute(
     run: Run, data: Dataset, folder: Path, progress: Callable[[Progress], None], stop: Callable[[], bool]
 ) -> None:
-    """Train ``run`` into ``folder``, or go on from its checkpoint there; a finished run is left as it is.
+    """Train ``run`` into ``folder``, or go on from its checkpoint there; a finished run is left as it is, unless it is
+    asked to record what it did not: then it is trained again, to the same numbers.
 
     Raises ``Stopped`` (checkpoint written), ``WorkFailed`` (loss not finite), ``OSError`` (disk). The global random
     state is as before when this returns.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / ".lock"), _global_state_kept(run.device):
-        if (folder / FINISHED).exists():
+        if is_finished(folder, run.record):
             return
         checkpoints = Checkpoints(folder / "checkpoint.pt")
-        trainer = Trainer(run, data, checkpoints)
+        trainer = Trainer(run, data, checkpoints, folder)
         trainer.train(progress, stop)
         for role in PREDICTED:
-            _predictions(trainer, role).save(folder / f"{role}.safetensors")
+            trainer.predictions(role).save(folder / f"{role}.safetensors")
         weights = {name: value.contiguous() for name, value in trainer.objective.model.state_dict().items()}
         write_whole(folder / "model.safetensors", lambda path: path.write_bytes(safetensors.torch.save(weights)))
         write_json(
@@ -56,23 +56,17 @@ def execute(
                 "train_accuracy": trainer.train_accuracy(),
                 "history": trainer.place.history,
                 "config": run.as_json(),
+                "record": list(run.record),
                 "versions": versions(),
             },
         )
         checkpoints.path.unlink(missing_ok=True)
 
 
-def _predictions(trainer: Trainer, role: str) -> Predictions:
-    split, run = trainer.data.splits[role], trainer.run
-    return Predictions(
-        labels=split.labels,
-        logits=trainer.logits(role),
-        probs=None,
-        ids=split.ids,
-        role=role,
-        classes=trainer.data.classes,
-        meta={"run": run.hash, "sentence": run.sentence, "seed": str(run.seed), "data": run.fingerprint},
-    )
+def is_finished(folder: Path, record: tuple[str, ...] = ()) -> bool:
+    """Whether a run is done, with everything recorded that is asked for."""
+    card = folder / FINISHED
+    return card.exists() and set(record) <= set(read_json(card).get("record", ()) if record else ())
 
 
 @contextmanager

@@ -20,7 +20,8 @@ FINISHED = "run.json"
 class Run:
     """One method, one seed, on one data set: what a worker needs to train it.
 
-    ``method`` is what the user typed and only a label; ``sentence`` is what is trained.
+    ``method`` is what the user typed and only a label; ``sentence`` is what is trained. ``record`` names what is
+    written beside the result epoch by epoch; it changes no number.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Run:
     device: str
     precision: str
     threads: int
+    record: tuple[str, ...] = ()
 
     @property
     def determinants(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ in the epoch's permutation, the sums of the epoch so far, the history and the se
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from levelhead import models
 from levelhead.composition import Objective
 from levelhead.data import Augment, Batches, Dataset
 from levelhead.errors import WorkFailed
+from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
+from levelhead.train.record import add_targets, write_epoch
 from levelhead.train.run import Run, stream
 from levelhead.train.schedule import parse_schedule
 
@@ -51,6 +54,7 @@ class _Place:
     step: int = 0
     order: Tensor | None = None
     sums: dict[str, float] = field(default_factory=dict)
+    targets: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -58,8 +62,10 @@ class _Place:
 class Trainer:
     """Trains one run on one data set, from its start or from its last checkpoint."""
 
-    def __init__(self, run: Run, data: Dataset, checkpoints: Checkpoints | None = None) -> None:
-        self.run, self.data, self.checkpoints = run, data, checkpoints
+    def __init__(
+        self, run: Run, data: Dataset, checkpoints: Checkpoints | None = None, folder: Path | None = None
+    ) -> None:
+        self.run, self.data, self.checkpoints, self.folder = run, data, checkpoints, folder
         self.recipe = run.recipe
         self.schedule = parse_schedule(run.recipe.schedule, run.recipe.epochs)
         self.fabric = Fabric(**_fabric_arguments(run))
@@ -92,6 +98,24 @@ class Trainer:
         whole, rest = divmod(len(self.batches["train"]), self.recipe.batch)
         return whole + (rest > 1)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the parameters are in: float64 where the run is."""
+        return next(self.objective.parameters()).dtype
+
+    def predictions(self, role: str) -> Predictions:
+        """What the run predicts for a split, as of now."""
+        split, run = self.data.splits[role], self.run
+        return Predictions(
+            labels=split.labels,
+            logits=self.logits(role),
+            probs=None,
+            ids=split.ids,
+            role=role,
+            classes=self.data.classes,
+            meta={"run": run.hash, "sentence": run.sentence, "seed": str(run.seed), "data": run.fingerprint},
+        )
+
     def train(self, progress: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Run to the end. Raises ``Stopped`` where ``stop`` says so, ``WorkFailed`` where the loss is not finite."""
         while self.place.epoch < self.recipe.epochs:
@@ -99,19 +123,16 @@ class Trainer:
             self._save()
 
     def logits(self, role: str, at_most: int | None = None) -> np.ndarray:
-        """Logits of a split, float32 ``(N, C)``, of the clean inputs in eval mode; ``at_most`` thins it evenly."""
+        """Logits of a split, float32 ``(N, C)``, as the method predicts clean inputs; ``at_most`` thins it evenly."""
         batches = self.batches[role]
         rows = torch.arange(len(batches))
         if at_most is not None and len(rows) > at_most:
             rows = torch.linspace(0, len(rows) - 1, at_most, dtype=torch.float64).long()
-        self.objective.eval()
-        dtype = next(self.objective.parameters()).dtype  # float64 where the run is
-        with torch.no_grad(), self.fabric.autocast():
+        with self.fabric.autocast():
             parts = [
-                self.objective.model(batches.take(part, mean=self.mean, std=self.std)[0].to(dtype)).float().cpu()
+                self.objective.predict(batches.take(part, mean=self.mean, std=self.std)[0].to(self.dtype)).float().cpu()
                 for part in rows.split(EVAL_BATCH)
             ]
-        self.objective.train()
         return torch.cat(parts).numpy()
 
     def train_accuracy(self, at_most: int = 10_000) -> float:
@@ -127,12 +148,13 @@ class Trainer:
             place.order = self.batches["train"].permutation(self.order)
         began, seen = time.perf_counter(), 0
         base = place.seconds
+        self.objective.set_epoch(place.epoch)
         waiting: list[dict[str, Tensor]] = []
         # reading a loss waits for the device: at once where that is free, else now and then
         patience = 1 if self.fabric.device.type == "cpu" else 50
         while place.step < total:
             rows = place.order[place.step * self.recipe.batch :][: self.recipe.batch]
-            waiting.append(self._step(rows))
+            waiting += self._steps(rows)
             seen += len(rows)
             place.step += 1
             if len(waiting) >= patience or place.step == total:
@@ -140,7 +162,7 @@ class Trainer:
                 place.seconds = base + time.perf_counter() - began
                 done = (place.epoch + place.step / total) / self.recipe.epochs
                 rate = seen / max(time.perf_counter() - began, 1e-9)
-                loss = place.sums["loss"] / place.step
+                loss = place.sums["loss"] / (place.step * self.objective.spec.updates)
                 progress(Progress(place.epoch + 1, self.recipe.epochs, done, loss, rate))
                 stopping = stop()
                 if place.step < total and (stopping or (self.checkpoints and self.checkpoints.due)):
@@ -152,20 +174,28 @@ class Trainer:
                     raise Stopped
         self._end_epoch()
 
-    def _step(self, rows: Tensor) -> dict[str, Tensor]:
-        """One batch forward, backward, and a step of the optimiser; the terms of the loss, still on the device."""
+    def _steps(self, rows: Tensor) -> list[dict[str, Tensor]]:
+        """One batch through as many updates as the method makes of it; the terms of the losses, still on the device."""
         inputs, labels = self.batches["train"].take(
             rows, mean=self.mean, std=self.std, augment=self.augment, generator=self.order, train=True
         )
         done = (self.place.epoch + self.place.step / self.steps_per_epoch) / self.recipe.epochs
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * self.schedule.factor(done, self.recipe.epochs)
+        return [self._update(inputs, labels) for _ in range(self.objective.spec.updates)]
+
+    def _update(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Forward, backward, and a step of the optimiser."""
         self.optimizer.zero_grad()
         out = self.module(inputs, labels)
         self.fabric.backward(out.loss)
         if self.recipe.clip is not None:
             self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.recipe.clip)
         self.optimizer.step()
+        if "targets" in self.run.record:
+            # where both views run, the targets are those of the originals
+            mixed = bool(out.mix.partner.ne(torch.arange(len(labels), device=labels.device)).any())
+            add_targets(self.place.targets, out, labels, mixed and not self.objective.spec.needs_clean)
         return {"loss": out.loss.detach(), **out.terms}
 
     def _gather(self, waiting: list[dict[str, Tensor]]) -> None:
@@ -173,7 +203,7 @@ class Trainer:
         place = self.place
         for age, terms in enumerate(reversed(waiting)):
             if not np.isfinite(float(terms["loss"])):
-                step = place.epoch * self.steps_per_epoch + place.step - age
+                step = place.epoch * self.steps_per_epoch + place.step - age // self.objective.spec.updates
                 raise WorkFailed(
                     f"the loss became {float(terms['loss'])} in step {step} (epoch {place.epoch + 1}); "
                     f"a smaller lr than {self.recipe.lr:g} or clip=1 may help"
@@ -185,7 +215,8 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         place, total = self.place, self.steps_per_epoch
-        means = {name: value / total for name, value in place.sums.items()}
+        steps = total * self.objective.spec.updates
+        means = {name: value / steps for name, value in place.sums.items()}
         entry = {
             "epoch": place.epoch + 1,
             "loss": means.pop("loss"),
@@ -196,7 +227,9 @@ class Trainer:
         if self._on_curve(place.epoch + 1):
             entry |= self._curve_point()
         place.history.append(entry)
-        place.epoch, place.step, place.order, place.sums = place.epoch + 1, 0, None, {}
+        if self.run.record and self.folder is not None:
+            write_epoch(self, place.epoch + 1, self.folder / "records")
+        place.epoch, place.step, place.order, place.sums, place.targets = place.epoch + 1, 0, None, {}, {}
 
     def _on_curve(self, epoch: int) -> bool:
         epochs = self.recipe.epochs
@@ -216,6 +249,7 @@ class Trainer:
         self.checkpoints.write(
             {
                 "run": self.run.hash,
+                "record": list(self.run.record),
                 "objective": self.objective.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "order": self.order.get_state(),
@@ -227,8 +261,8 @@ class Trainer:
 
     def _restore(self) -> None:
         state = self.checkpoints.read() if self.checkpoints else None
-        if state is None:
-            return
+        if state is None or not set(self.run.record) <= set(state["record"]):
+            return  # from the start: what is to be recorded lies in the epochs before, too
         if state["run"] != self.run.hash:
             raise ValueError("the checkpoint belongs to another run; remove it")
         self.objective.load_state_dict(state["objective"])

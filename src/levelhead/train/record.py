@@ -1,0 +1,134 @@
+"""What the papers' figures need beyond the last epoch, written during training, a file an epoch.
+
+    targets     `targets-0007.npz`: mean training targets of the epoch, and targets of one fixed batch (PLS, figures 1
+                and 4; LaMix, figures 2 and 3)
+    epochs      `cal-0007.safetensors`, `test-0007.safetensors`: predictions after the epoch; nothing reads them back
+    embeddings  `embeddings-0007.npz`: penultimate features of at most 2,000 test examples (LaMix, figure 8)
+
+Recording changes no number of a run. N examples, B batch, C classes, m features.
+"""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from levelhead.classifier import find_classifier
+from levelhead.files import write_whole
+from levelhead.network import Features, call, evaluating
+from levelhead.types import Mix, Output
+
+if TYPE_CHECKING:
+    from levelhead.train.trainer import Trainer
+
+#: What can be recorded.
+RECORDS = ("targets", "epochs", "embeddings")
+_OTHERS = 5
+_EMBEDDED = 2_000
+_FIXED = 128
+
+
+def check_records(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, each once, in our order. Raises ``ValueError`` for one that cannot be recorded."""
+    for name in names:
+        if name not in RECORDS:
+            raise ValueError(f"--record must be one of {', '.join(RECORDS)}, not {name!r}")
+    return tuple(name for name in RECORDS if name in names)
+
+
+def add_targets(sums: dict[str, Tensor], out: Output, labels: Tensor, mixed: bool) -> None:
+    """Add one step's targets to the sums of the epoch.
+
+    ``pairs``: of examples whose label differs from their partner's, the target of their own class, of the partner's,
+    and the five largest others; ``originals``: of unmixed examples the target of their class and the five largest
+    others; ``largest``: of pairs with different labels the five largest of all. Each with its count.
+    """
+    targets = out.targets.detach().double().cpu()
+    labels = labels.cpu()
+    if targets.ndim != 2 or labels.ndim != 1 or out.mix.partner.ndim != 1:
+        raise ValueError("targets are recorded for one label an example, mixed with at most one partner")
+    partner = labels[out.mix.partner.cpu()]
+    differ = (labels != partner) & torch.tensor(mixed)
+    _add(sums, "pairs", _classes_and_others(targets[differ], labels[differ], partner[differ]))
+    _add(sums, "largest", targets[differ].topk(min(_OTHERS, targets.shape[1]), 1).values)
+    if not mixed:
+        _add(sums, "originals", _classes_and_others(targets, labels))
+
+
+def _classes_and_others(targets: Tensor, *own: Tensor) -> Tensor:
+    """The targets of the classes in ``own``, then the largest of the others, a row an example."""
+    classes = torch.stack(own, 1)
+    others = targets.scatter(1, classes, -1.0)
+    count = min(_OTHERS, targets.shape[1] - len(own))
+    return torch.cat([targets.gather(1, classes), others.topk(count, 1).values], 1)
+
+
+def _add(sums: dict[str, Tensor], name: str, rows: Tensor) -> None:
+    fresh = torch.cat([rows.sum(0), rows.new_tensor([len(rows)])])
+    sums[name] = sums.get(name, torch.zeros_like(fresh)) + fresh
+
+
+def means(sums: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Means of the epoch and how many examples they are over (``pairs`` and ``pairs_count``); NaN over none."""
+    found: dict[str, np.ndarray] = {}
+    for name, total in sums.items():
+        count = total[-1]
+        found[name] = (total[:-1] / count).numpy()  # 0 / 0 is NaN: no such example
+        found[f"{name}_count"] = count.long().numpy()
+    return found
+
+
+def write_epoch(trainer: "Trainer", epoch: int, folder: Path) -> None:
+    """Write what the run records of the epoch that just ended, number ``epoch`` counted from one."""
+    wanted = trainer.run.record
+    if "targets" in wanted:
+        _write(folder / f"targets-{epoch:04d}.npz", means(trainer.place.targets) | _fixed_batch(trainer))
+    if "epochs" in wanted:
+        for role in ("cal", "test"):
+            trainer.predictions(role).save(folder / f"{role}-{epoch:04d}.safetensors")
+    if "embeddings" in wanted:
+        _write(folder / f"embeddings-{epoch:04d}.npz", _embeddings(trainer))
+
+
+def _fixed_batch(trainer: "Trainer") -> dict[str, np.ndarray]:
+    """Targets ``(B, C)`` and what the head says of the first training examples, each paired with the next."""
+    objective, batches = trainer.objective, trainer.batches["train"]
+    rows = torch.arange(min(_FIXED, len(batches)))
+    inputs, labels = batches.take(rows, mean=trainer.mean, std=trainer.std)
+    mixes = objective.spec.mixing.share > 0
+    pairing = Mix(rows.roll(-1), 0.5) if mixes else None
+    state = objective.generator.get_state()
+    with torch.no_grad(), evaluating(objective):
+        out = objective(inputs.to(trainer.dtype), labels, mix=pairing)
+    objective.generator.set_state(state)
+    found = {"fixed_targets": out.targets, "fixed_labels": labels, "fixed_partner": out.mix.partner}
+    if out.learned is not None:
+        found["fixed_learned"] = out.learned
+    return {name: value.cpu().numpy() for name, value in found.items()}
+
+
+def _embeddings(trainer: "Trainer") -> dict[str, np.ndarray]:
+    """Penultimate features ``(N, m)`` and labels ``(N,)`` of evenly spaced test examples."""
+    batches, model = trainer.batches["test"], trainer.objective.model
+    rows = torch.linspace(0, len(batches) - 1, min(_EMBEDDED, len(batches)), dtype=torch.float64).long()
+    layer = find_classifier(model, trainer.data.num_classes)
+    parts = []
+    with torch.no_grad(), evaluating(model):
+        for some in rows.split(512):
+            reader = Features(layer)
+            inputs = batches.take(some, mean=trainer.mean, std=trainer.std)[0].to(trainer.dtype)
+            call(model, inputs, (reader.hook,))
+            parts.append(reader.read(len(some)).float().cpu())
+    split = trainer.data.splits["test"]
+    chosen = rows.numpy()
+    return {"features": torch.cat(parts).numpy(), "labels": split.labels[chosen], "ids": split.ids[chosen]}
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda partial: partial.write_bytes(buffer.getvalue()))
