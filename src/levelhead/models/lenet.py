@@ -3,6 +3,14 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from levelhead.models.task import Task
+
+
+def lenet(task: Task) -> nn.Module:
+    """LeNet as LaMix trained it: no batch norm, no dropout."""
+    channels, height, width = task.image("lenet", at_least=16)
+    return LeNet(task.num_classes, channels, (height, width))
+
 
 class LeNet(nn.Module):
     """Two 5x5 convolutions with max-pooling, three linear layers, no batch norm."""
@@ -10,10 +18,6 @@ class LeNet(nn.Module):
     def __init__(self, num_classes: int, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__()
         height, width = (((side - 4) // 2 - 4) // 2 for side in image_size)
-        if height < 1 or width < 1:
-            raise ValueError(
-                f"lenet needs images of at least 16x16 pixels, not {image_size[0]}x{image_size[1]}; use small"
-            )
         self.conv1 = nn.Conv2d(in_channels, 6, 5)
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.fc1 = nn.Linear(16 * height * width, 120)

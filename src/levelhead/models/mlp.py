@@ -4,15 +4,19 @@ from math import prod
 
 from torch import Tensor, nn
 
+from levelhead.models.task import Task
 
-def mlp(num_classes: int, input_shape: tuple[int, ...], width: int, depth: int, dropout: float) -> nn.Module:
+
+def mlp(task: Task, *, width: int = 128, depth: int = 3, dropout: float = 0.0) -> nn.Module:
     """``depth`` hidden layers of ``width`` units with ReLU, then the linear classifier."""
+    if task.words is not None:
+        raise ValueError("mlp reads vectors and images, but the inputs are texts; use sentence_cnn or gpcn")
     layers: list[nn.Module] = [nn.Flatten()]
-    inside = prod(input_shape)
+    inside = prod(task.shape)
     for _ in range(depth):
         layers += [nn.Linear(inside, width), nn.ReLU(), nn.Dropout(dropout)]
         inside = width
-    return _Mlp(*layers, nn.Linear(inside, num_classes))
+    return _Mlp(*layers, nn.Linear(inside, task.num_classes))
 
 
 class _Mlp(nn.Sequential):
