@@ -1,0 +1,177 @@
+"""What every network must do, one line of a table per form; the counts are those of the papers' own code."""
+
+import pytest
+import torch
+
+import levelhead as lh
+from levelhead.classifier import call_with_features, find_classifier
+
+WORDS = ["", *(f"word{number}" for number in range(30))]
+
+# name, classes, shape the paper reads, parameters (texts: without embedding), the smallest side of an image it reads
+ROWS = [
+    ("small", 10, (1, 28, 28), 77_466, 4),
+    ("preact_resnet18", 10, (3, 32, 32), 11_171_274, 4),
+    ("preact_resnet18", 100, (3, 32, 32), 11_217_444, 4),
+    ("preact_resnet18(form=common)", 100, (3, 32, 32), 11_217_316, 4),
+    ("preact_resnet18(form=common, stem=2)", 200, (3, 64, 64), 11_268_616, 4),
+    ("preact_resnet18(embedding=2)", 3, (3, 32, 32), 11_171_274 - 7 * 513 + 512 * 2 + 2 + 300 + 100 * 512 + 512, 4),
+    ("preact_resnet34(form=common)", 10, (3, 32, 32), 21_279_306, 4),
+    ("preact_resnet34", 10, (3, 32, 32), 21_279_306 + 128, 4),  # the Facebook form has the stem's batch norm
+    ("preact_resnet50(form=common)", 100, (3, 32, 32), 23_693_476, 4),
+    ("preact_resnet50", 100, (3, 32, 32), 23_693_476 + 128, 4),
+    ("resnet18", 10, (1, 28, 28), 11_172_810, 4),
+    ("resnet34", 10, (3, 32, 32), 21_282_122, 4),
+    ("resnet50", 100, (3, 32, 32), 23_705_252, 4),
+    ("resnet50", 10, (3, 32, 32), 23_520_842, 4),
+    ("resnet50(pool=2)", 200, (3, 64, 64), 25_138_952, 4),
+    ("resnet101", 10, (3, 32, 32), 42_512_970, 4),
+    ("resnet101(pool=2, stem=2)", 200, (3, 64, 64), 44_131_080, 4),
+    ("resnext50", 100, (3, 32, 32), 14_788_772, 4),
+    ("vgg16", 10, (3, 32, 32), 14_728_266, 32),
+    ("vgg16(dropout=0.3)", 10, (3, 96, 96), 14_728_266, 32),
+    ("vgg16(form=classic)", 100, (3, 32, 32), 34_015_396, 32),
+    ("wrn28_10", 100, (3, 32, 32), 36_546_980, 4),
+    ("densenet121", 100, (3, 32, 32), 7_048_548, 8),
+    ("mobilenet_v2", 100, (3, 32, 32), 2_369_380, 4),
+    ("shufflenet_v2", 100, (3, 32, 32), 1_360_896, 4),
+    ("lenet", 10, (3, 32, 32), 62_006, 16),
+    ("mlp", 10, (64,), 42_634, 1),
+    ("sentence_cnn", 6, (40,), 362_106, 1),
+    ("gpcn", 20, (1000,), 247_316, 1),
+]
+every_form = pytest.mark.parametrize(("name", "num_classes", "shape", "parameters", "least"), ROWS, ids=str)
+
+
+def build(name, num_classes, shape):
+    words = WORDS if name.startswith(("sentence_cnn", "gpcn")) else None
+    return lh.models.build(name, num_classes=num_classes, input_shape=shape, vocabulary=words)
+
+
+def examples(name, count, shape, device="cpu"):
+    """A batch of inputs: token ids for a text, numbers for the others."""
+    if name.startswith(("sentence_cnn", "gpcn")):
+        return torch.arange(count * shape[0], device=device).reshape(count, *shape) % len(WORDS)
+    if device == "meta":
+        return torch.zeros(count, *shape, device=device)
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(count))
+
+
+def smallest(shape, least):
+    return (shape[0], least, least) if len(shape) == 3 else shape
+
+
+def test_every_network_of_the_table_has_a_row():
+    assert {name.partition("(")[0] for name, *_ in ROWS} == set(lh.models.NETWORKS)
+
+
+@every_form
+def test_parameters_are_the_papers(name, num_classes, shape, parameters, least):
+    with torch.device("meta"):
+        model = build(name, num_classes, shape)
+    embedded = sum(layer.weight.numel() for layer in model.modules() if isinstance(layer, torch.nn.Embedding))
+    assert lh.models.count_parameters(model) - embedded == parameters
+
+
+@every_form
+def test_logits_for_the_sizes_of_the_papers(name, num_classes, shape, parameters, least):
+    sizes = {shape, smallest(shape, least), (shape[0], 64, 64)} if len(shape) == 3 and name != "lenet" else {shape}
+    with torch.device("meta"):
+        for size in sizes:
+            model = build(name, num_classes, size)
+            assert model.eval()(examples(name, 1, size, "meta")).shape == (1, num_classes)
+            assert model.train()(examples(name, 2, size, "meta")).shape == (2, num_classes)
+
+
+@every_form
+def test_gradient_reaches_every_parameter(name, num_classes, shape, parameters, least):
+    """DDP waits for the gradient of every parameter; and what gets none would be dead weight."""
+    size = smallest(shape, least)
+    torch.manual_seed(0)
+    model = build(name, num_classes, size).train()
+    logits = model(examples(name, 2, size))
+    torch.nn.functional.cross_entropy(logits, torch.arange(2)).backward()
+    assert [key for key, parameter in model.named_parameters() if parameter.grad is None] == []
+    assert torch.isfinite(logits).all()
+
+
+@every_form
+def test_the_classifier_is_found_and_its_features_are_read(name, num_classes, shape, parameters, least):
+    with torch.device("meta"):
+        size = smallest(shape, least)
+        model = build(name, num_classes, size).eval()
+        layer = find_classifier(model, num_classes)
+        logits, features = call_with_features(model, layer, examples(name, 2, size, "meta"))
+    assert isinstance(layer, torch.nn.Linear)
+    assert logits.shape == (2, num_classes)
+    assert features.shape == (2, layer.in_features)
+
+
+@pytest.mark.parametrize("name", [name for name in lh.models.NETWORKS if name not in ("wrn28_10", "resnet101")])
+def test_the_seed_decides_the_weights(name):
+    """And in eval mode a batch gives what its examples give one by one."""
+    (num_classes, shape, least) = next(
+        (k, shape, least) for row, k, shape, _, least in ROWS if row.split("(")[0] == name
+    )
+    size = smallest(shape, least)
+    models = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        models.append(build(name, num_classes, size).eval())
+    inputs = examples(name, 3, size)
+    with torch.no_grad():
+        first, second, other = (model(inputs) for model in models)
+        single = models[0](inputs[1:2])
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    torch.testing.assert_close(single, first[1:2], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["preact_resnet18", "resnet18", "densenet121", "vgg16", "wrn28_10", "mlp", "gpcn"])
+def test_dropout_is_there_to_be_raised_by_mc_dropout(name):
+    with torch.device("meta"):
+        model = build(name, 10, (3, 32, 32) if name not in ("mlp", "gpcn") else (30,))
+        given = build(f"{name}(dropout=0.3)", 10, (3, 32, 32) if name not in ("mlp", "gpcn") else (30,))
+    assert {layer.p for layer in model.modules() if isinstance(layer, torch.nn.Dropout)} == {0.0}
+    assert {layer.p for layer in given.modules() if isinstance(layer, torch.nn.Dropout)} == {0.3}
+
+
+def test_dropout_of_vgg_follows_every_convolution():
+    with torch.device("meta"):
+        kinds = [type(layer).__name__ for layer in build("vgg16(dropout=0.3)", 10, (3, 32, 32))]
+    assert kinds.count("Dropout") == kinds.count("Conv2d") == 13
+    assert all(
+        kinds[place + 1 : place + 4] == ["BatchNorm2d", "ReLU", "Dropout"]
+        for place, k in enumerate(kinds)
+        if k == "Conv2d"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [("vgg16", 28, "at least 32x32"), ("densenet121", 7, "at least 8x8"), ("lenet", 8, "16x16")],
+)
+def test_images_too_small_are_refused(name, size, said):
+    with pytest.raises(ValueError, match=said):
+        build(name, 10, (3, size, size))
+
+
+def test_the_catalogue_counts_without_computing():
+    cards = lh.models.catalogue()
+    assert set(cards) == set(lh.models.NETWORKS)
+    assert cards["resnet50"].parameters == 23_520_842
+    assert cards["gpcn"].reads == "texts"
+    assert cards["gpcn"].parameters == 247_316 - 10 * 129  # ten classes
+    assert cards["vgg16"].usage == "vgg16(form=dac|classic, dropout=none)"
+    # LeNet by hand: 28*28*6*75 + 10*10*16*150 + 400*120 + 120*84 + 84*10
+    assert cards["lenet"].multiply_adds == 352_800 + 240_000 + 48_000 + 10_080 + 840
+    assert all(card.idea for card in cards.values())
+    assert "vgg16" not in lh.models.catalogue(image_shape=(3, 28, 28))
+
+
+def test_multiply_adds_of_a_model_of_the_user():
+    model = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7), torch.nn.Linear(7, 3)).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    assert lh.models.multiply_adds(model, (5,)) == 5 * 7 + 7 * 3
+    assert model.training
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
