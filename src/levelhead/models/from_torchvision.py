@@ -30,7 +30,10 @@ def torchvision_network(name: str, task: Task, given: dict[str, Any], pretrained
         given = {"aux_logits": False, "init_weights": True, **given}  # one output, and no warning about the defaults
     if name.startswith("vit_"):
         given.setdefault("image_size", height)
-    model = models.get_model(name, weights=None, num_classes=task.num_classes, **given)
+    try:
+        model = models.get_model(name, weights=None, num_classes=task.num_classes, **given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"torchvision:{name} could not be built: {error}") from error
     classifier = _last_linear(model)
     if pretrained:
         load_weights(model, _file(name, pretrained), classifier)
