@@ -169,6 +169,17 @@ def test_the_catalogue_counts_without_computing():
     assert "vgg16" not in lh.models.catalogue(image_shape=(3, 28, 28))
 
 
+def test_the_card_of_one_form_moves_no_randomness():
+    state = torch.get_rng_state()
+    form = lh.models.card("preact_resnet18(form=common, stem=2)", 200, (3, 64, 64))
+    assert form.parameters == 11_268_616
+    assert form.multiply_adds == lh.models.card("preact_resnet18", 200).multiply_adds
+    theirs = lh.models.card("torchvision:resnet18", 1000, (3, 224, 224))
+    assert (theirs.parameters, theirs.usage) == (11_689_512, "torchvision:resnet18")
+    assert theirs.multiply_adds == 1_814_073_344  # 1.81 GFLOPS, as torchvision publishes
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_multiply_adds_of_a_model_of_the_user():
     model = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7), torch.nn.Linear(7, 3)).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}

@@ -1,7 +1,7 @@
 """Networks by name: ``build("preact_resnet18(width=16)", num_classes=10, in_channels=3)``."""
 
 from levelhead.models.build import auto, build, count_parameters
-from levelhead.models.catalogue import Card, catalogue, multiply_adds
+from levelhead.models.catalogue import Card, card, catalogue, multiply_adds
 from levelhead.models.networks import NETWORKS
 from levelhead.models.text import constrain
 from levelhead.models.vectors import embedding_matrix, read_vectors
@@ -11,6 +11,7 @@ __all__ = [
     "Card",
     "auto",
     "build",
+    "card",
     "catalogue",
     "constrain",
     "count_parameters",

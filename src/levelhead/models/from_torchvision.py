@@ -43,6 +43,8 @@ def torchvision_network(name: str, task: Task, given: dict[str, Any], pretrained
         model.maxpool = nn.Identity()
     _adapt_first(model, channels, stem, keep=pretrained is not None)
     if dropout is not None:
+        if classifier is None:
+            raise ValueError(f"torchvision:{name} has no linear classifier to put dropout before; leave dropout= out")
         drop_before(model, classifier, dropout)
     return model
 
@@ -66,8 +68,9 @@ def _file(name: str, pretrained: str) -> str:
     return str(path)
 
 
-def _last_linear(model: nn.Module) -> nn.Linear:
-    return [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+def _last_linear(model: nn.Module) -> nn.Linear | None:
+    """The classifier, or ``None`` where a network ends in a convolution (squeezenet)."""
+    return next((layer for layer in reversed(list(model.modules())) if isinstance(layer, nn.Linear)), None)
 
 
 def _adapt_first(model: nn.Module, channels: int, stem: int | None, *, keep: bool) -> None:
