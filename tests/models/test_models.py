@@ -127,11 +127,11 @@ def test_texts_are_refused_by_networks_for_images_and_vectors():
 def test_a_function_of_the_users_own_gets_what_it_names(tmp_path, monkeypatch):
     (tmp_path / "mine_of_levelhead.py").write_text(
         "import torch\n"
-        "def net(num_classes, vocabulary, path, width=2):\n"
-        "    assert path == 'a b/c.txt' and vocabulary == ['', 'a']\n"
+        "def net(num_classes, vocabulary, path, pretrained, width=2):\n"
+        "    assert path == 'a b/c.txt' and vocabulary == ['', 'a'] and pretrained is True\n"
         "    return torch.nn.Linear(width, num_classes)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = "mine_of_levelhead:net(width=5, path='a b/c.txt')"
+    name = "mine_of_levelhead:net(width=5, path='a b/c.txt', pretrained=true)"
     model = build(name, num_classes=3, input_shape=(5,), vocabulary=["", "a"])
     assert model.weight.shape == (3, 5)

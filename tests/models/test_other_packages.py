@@ -203,6 +203,7 @@ def test_texts_by_a_network_of_transformers(hub_folders):
     assert other(ids).shape == (3, 5)
     layer = lh.classifier.find_classifier(other, 5)
     assert layer is other.network.classifier
+    assert all(module.training for module in other.modules())
     drawn = build(f"hf:{folder}/bert(hidden_dropout_prob=0.3)", num_classes=5, input_shape=(6,), vocabulary=words)
     assert drawn.network.config.hidden_dropout_prob == 0.3
     weights = "bert.encoder.layer.0.attention.self.query.weight"
@@ -257,3 +258,28 @@ def test_weights_of_an_encoder_or_of_the_whole_segmenter(tmp_path, empty_caches)
     assert torch.equal(whole(inputs), first(inputs))
     with pytest.raises(ValueError, match=r"not in the cache \(Hugging Face smp-hub/resnet18.imagenet"):
         build("smp:FPN/resnet18(pretrained=true)", num_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "module"),
+    [
+        ("torchvision:mobilenet_v2", (3, 32, 32), "torchvision"),
+        ("torchvision:googlenet", (3, 32, 32), "torchvision"),
+        ("timm:test_vit", (3, 160, 160), "timm"),
+        ("hf:bert", (6,), "transformers"),
+        ("hf:vit", (3, 16, 16), "transformers"),
+        ("smp:Linknet/tu-tf_mobilenetv3_small_minimal_100", (3, 40, 64), "segmentation_models_pytorch"),
+        ("smp:Unet/resnet18", (3, 32, 32), "segmentation_models_pytorch"),
+    ],
+)
+def test_gradient_reaches_every_parameter(name, shape, module, request):
+    pytest.importorskip(module)
+    if name.startswith("hf:"):
+        folder, _ = request.getfixturevalue("hub_folders")
+        name = name.replace("hf:", f"hf:{folder}/")
+    words = [str(number) for number in range(30)] if len(shape) == 1 else None
+    model = build(name, num_classes=3, input_shape=shape, vocabulary=words)
+    inputs = torch.randn(2, *shape) if words is None else torch.randint(30, (2, *shape))
+    assert all(module.training for module in model.modules())
+    model(inputs).square().sum().backward()
+    assert [key for key, parameter in model.named_parameters() if parameter.grad is None] == []

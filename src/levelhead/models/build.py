@@ -46,20 +46,21 @@ def build(
     ``vectors`` is a file of word vectors. ``pretrained`` is a file of weights; for other packages' networks also
     ``True`` or ``"cache"`` (what that package has on this machine) and ``"download"``. Both may stand in the name, in
     quotes: ``sentence_cnn(vectors='glove.6B.300d.txt')``. A function of the user's own is called with those of
-    ``num_classes``, ``in_channels``, ``input_shape`` and ``vocabulary`` that it names, and the arguments given in the
-    text; it returns an ``nn.Module``. Weights are drawn from the global generator, as in any PyTorch code. Raises
+    ``num_classes``, ``in_channels``, ``input_shape`` and ``vocabulary`` that it names, and all the arguments given in
+    the text; it returns an ``nn.Module``. Weights are drawn from the global generator, as in any PyTorch code. Raises
     ``ValueError`` for unknown names and arguments, ``WorkFailed`` where a download that was asked for fails.
     """
     task = Task(num_classes, tuple(input_shape or (in_channels, image_size, image_size)), vocabulary)
     prefix, word, given = read_name(name)
     if vectors is not None:
         given["vectors"] = vectors
-    weights = read_pretrained(given.pop("pretrained", pretrained))
+    own = prefix is None and ":" in word  # the user's function may have a pretrained= of its own
+    weights = read_pretrained(pretrained if own else given.pop("pretrained", pretrained))
     if prefix:
         return _OTHERS[prefix](word, task, given, weights)
     if weights in (CACHE, DOWNLOAD):
         raise ValueError(f"{name}: no weights are published for this network; give a file: pretrained='FILE'")
-    if ":" in word:
+    if own:
         model = _users_own(word, given, task)
     elif word in NETWORKS:
         check_arguments(word, NETWORKS[word], given)

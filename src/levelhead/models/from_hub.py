@@ -54,7 +54,7 @@ def hub_network(name: str, task: Task, given: dict[str, Any], pretrained: str | 
     wrong = [str(entry[0]) for entry in loaded.get("mismatched_keys", ()) if not str(entry[0]).startswith(place)]
     if wrong:
         raise ValueError(f"the weights of hf:{name} do not fit its configuration: {', '.join(wrong[:5])}")
-    return HubClassifier(network, image)
+    return HubClassifier(network, image).train()  # from_pretrained gives it in eval mode
 
 
 class HubClassifier(nn.Module):
