@@ -149,6 +149,7 @@ def test_vectors_of_the_real_file(real_data):
         ("the\n", "line 1"),
         ("", "holds no word vectors"),
         ("other 1 2 3\n", "none of the 4 words"),
+        ("the 1 2 3\nother 4", "line 2: expected a word and 3 numbers"),  # cut off
     ],
 )
 def test_text_that_holds_no_vectors_is_refused(tmp_path, content, said):
