@@ -119,15 +119,27 @@ def test_torchvision_takes_its_weights_from_the_cache(empty_caches):
         build("torchvision:resnet18(pretrained=cache)", num_classes=10, in_channels=4)
 
 
-def test_a_download_that_fails_says_what_to_do(empty_caches, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("torchvision:resnet18", "torchvision"),
+        ("timm:resnet10t", "timm"),
+        ("hf:nobody/nothing", "transformers"),
+        ("smp:Unet/resnet18", "segmentation_models_pytorch"),
+    ],
+)
+def test_a_download_that_fails_says_what_to_do(empty_caches, monkeypatch, name, module):
+    pytest.importorskip(module)
+
     def unreachable(*_, **__):
         raise OSError("no route to host")
 
-    monkeypatch.setattr("socket.create_connection", unreachable)
-    monkeypatch.setattr("socket.getaddrinfo", unreachable)
-    with pytest.raises(WorkFailed, match=r"could not be downloaded: .*no route to host"):
-        build("torchvision:resnet18(pretrained=download)", num_classes=10)
-    assert list((empty_caches / "torch" / "hub" / "checkpoints").iterdir()) == []
+    for place in ("socket.socket.connect", "socket.create_connection", "socket.getaddrinfo"):
+        monkeypatch.setattr(place, unreachable)
+    monkeypatch.setattr("time.sleep", lambda _: None)  # their retries
+    with pytest.raises(WorkFailed, match=r"weights could not be downloaded: .*\n.*pretrained='FILE'"):
+        build(f"{name}(pretrained=download)", num_classes=10)
+    assert not [path for path in empty_caches.rglob("*") if path.suffix in (".pth", ".safetensors", ".bin")]
 
 
 def test_timm_by_prefix():

@@ -14,9 +14,8 @@ from torch import nn
 from levelhead.models.initial import drop_before, redraw
 from levelhead.models.task import Task
 
-if (
-    TYPE_CHECKING
-):  # torchvision takes a second to import, which only those who build one of its networks should wait for
+if TYPE_CHECKING:
+    # torchvision takes a second to import: only those who build one of its networks should wait for it
     from torchvision.models.resnet import ResNet
 
 #: Blocks of every stage; from 50 layers on they are bottlenecks.
