@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import levelhead as lh
-from levelhead.classifier import call_with_features, find_classifier
+from levelhead.classifier import find_classifier
+from levelhead.network import Features, call
 
 WORDS = ["", *(f"word{number}" for number in range(30))]
 
@@ -101,7 +102,9 @@ def test_the_classifier_is_found_and_its_features_are_read(name, num_classes, sh
         size = smallest(shape, least)
         model = build(name, num_classes, size).eval()
         layer = find_classifier(model, num_classes)
-        logits, features = call_with_features(model, layer, examples(name, 2, size, "meta"))
+        reader = Features(layer)
+        logits = call(model, examples(name, 2, size, "meta"), (reader.hook,))
+        features = reader.read(2)
     assert isinstance(layer, torch.nn.Linear)
     assert logits.shape == (2, num_classes)
     assert features.shape == (2, layer.in_features)
