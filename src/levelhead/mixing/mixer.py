@@ -6,16 +6,13 @@ its inputs. A step goes ``draw`` (the law: pairing, box, place), ``settle`` (wha
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from levelhead.member import Member
 from levelhead.types import Mix
-
-if TYPE_CHECKING:
-    from levelhead.mixing.puzzlemix import Puzzle
 
 
 class Step(NamedTuple):
@@ -31,6 +28,19 @@ class Step(NamedTuple):
     places: int = 1
 
 
+class Puzzle(NamedTuple):
+    """PuzzleMix's plan, ``n`` by ``n`` blocks. Once settled: the masks, and which block each place shows.
+
+    ``mask (B, n, n)`` is the original's part. ``moves`` are the originals' and the partners' plans, each ``(B, N)``
+    over the cells of ``grid`` (rows, columns); none where nothing is transported.
+    """
+
+    n: int
+    mask: Tensor | None = None
+    grid: tuple[int, int] = (0, 0)
+    moves: tuple[Tensor, Tensor] | None = None
+
+
 class Drawn(NamedTuple):
     """One step's plan: the pairing, whether this step mixes at all, and what the mixer itself needs to blend.
 
@@ -41,7 +51,7 @@ class Drawn(NamedTuple):
     applied: bool = True
     box: tuple[int, int, int, int] | None = None
     place: int = 0
-    puzzle: "Puzzle | None" = None
+    puzzle: Puzzle | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ divide the block's sides, or is not smaller, means whole blocks; on a grid that 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -39,21 +39,8 @@ from levelhead.mixing._beta import beta
 from levelhead.mixing._puzzle_cut import SOLVERS
 from levelhead.mixing._puzzle_terms import costs, horizontal_gaps, label_prior, shares, unit_range, vertical_gaps
 from levelhead.mixing._puzzle_transport import plan, rearrange
-from levelhead.mixing.mixer import Drawn, Mixer, Step, given_lam, shuffle
+from levelhead.mixing.mixer import Drawn, Mixer, Puzzle, Step, given_lam, shuffle
 from levelhead.types import Mix
-
-
-class Puzzle(NamedTuple):
-    """A puzzle of ``n`` by ``n`` blocks. Once settled: the masks, and which block each place shows.
-
-    ``mask (B, n, n)`` is the original's part. ``moves`` are the originals' and the partners' plans, each ``(B, N)``
-    over the cells of ``grid`` (rows, columns); none where nothing is transported.
-    """
-
-    n: int
-    mask: Tensor | None = None
-    grid: tuple[int, int] = (0, 0)
-    moves: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
