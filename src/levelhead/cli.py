@@ -38,7 +38,8 @@ Data = Annotated[
     str,
     typer.Option(
         "--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
-        help="digits, spiral, fashion-mnist, mnist, cifar10; or a folder of class folders, an .npz, .csv, .parquet.",
+        help="A name (digits, fashion-mnist, cifar10, trec, ...; 'levelhead doctor' lists them); or a folder of class "
+        "folders, an .npz, .csv, .parquet, .jsonl.",
     ),
 ]  # fmt: skip
 DataDir = Annotated[
@@ -47,6 +48,12 @@ DataDir = Annotated[
                  envvar="LEVELHEAD_DATA", show_envvar=False),
 ]  # fmt: skip
 Label = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel=_DATA, help="Label column of a table.")]
+TextColumn = Annotated[
+    str | None, typer.Option("--text", metavar="COLUMN", rich_help_panel=_DATA, help="Column of texts in a table.")
+]
+MaxWords = Annotated[
+    int | None, typer.Option(rich_help_panel=_DATA, help="Words used of a text, the first; 400 if not said.")
+]
 TrainSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Use a stratified part of train of this size.")
 ]
@@ -64,14 +71,17 @@ Model = Annotated[
 ]  # fmt: skip
 Epochs = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Passes over train.")]
 Batch = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Examples in a step.")]
-Lr = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Peak learning rate of SGD.")]
+Optimizer = Annotated[
+    str | None, typer.Option(rich_help_panel=_TRAINING, metavar="NAME", help="sgd, adam, adamw or adadelta.")
+]
+Lr = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Peak learning rate.")]
 Momentum = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING)]
 Nesterov = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING)]
 WeightDecay = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING)]
 Schedule = Annotated[
     str | None,
     typer.Option(rich_help_panel=_TRAINING, metavar="WORD",
-                 help="one_cycle(warmup=0.2), cosine, steps(at=[0.5, 0.75], by=0.1), constant."),
+                 help="one_cycle(warmup=0.2), cosine, linear, steps(at=[0.5, 0.75], by=0.1), constant."),
 ]  # fmt: skip
 Clip = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Largest gradient norm.")]
 Crop = Annotated[
@@ -140,6 +150,8 @@ def compare(
     data: Data = "digits",
     data_dir: DataDir = None,
     label: Label = None,
+    text: TextColumn = None,
+    max_words: MaxWords = None,
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
@@ -154,6 +166,7 @@ def compare(
     model: Model = "auto",
     epochs: Epochs = None,
     batch: Batch = None,
+    optimizer: Optimizer = None,
     lr: Lr = None,
     momentum: Momentum = None,
     nesterov: Nesterov = None,
@@ -197,6 +210,8 @@ def train(
     data: Data = "digits",
     data_dir: DataDir = None,
     label: Label = None,
+    text: TextColumn = None,
+    max_words: MaxWords = None,
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
@@ -205,6 +220,7 @@ def train(
     model: Model = "auto",
     epochs: Epochs = None,
     batch: Batch = None,
+    optimizer: Optimizer = None,
     lr: Lr = None,
     momentum: Momentum = None,
     nesterov: Nesterov = None,
@@ -336,6 +352,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     training = (
         "epochs",
         "batch",
+        "optimizer",
         "lr",
         "momentum",
         "nesterov",
@@ -347,13 +364,24 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     )
     chosen = {name: given[name] for name in training}
     make_recipe("", "image", **chosen)  # wrong numbers are said before the data are read
-    names = ("data_dir", "label", "train_size", "cal_size", "test_size", "split_seed", "image_size")
+    names = (
+        "data_dir",
+        "label",
+        "text",
+        "max_words",
+        "train_size",
+        "cal_size",
+        "test_size",
+        "split_seed",
+        "image_size",
+    )
     data = load(given["data"], **{name: given[name] for name in names})
     if data.kind == "image":
         usual = {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
     elif chosen["crop"] or chosen["flip"]:
-        raise ValueError(f"--crop and --flip are for images, but {data.name} holds vectors of {data.shape[0]} numbers")
+        what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
+        raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
     kind = devices[0].split(":")[0]
     return Comparison(
         data=data,

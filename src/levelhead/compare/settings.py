@@ -81,7 +81,8 @@ class Comparison:
             return models.count_parameters(self._model())
 
     def _model(self) -> torch.nn.Module:
-        return models.build(self.network, num_classes=self.data.num_classes, input_shape=self.data.shape)
+        data = self.data
+        return models.build(self.network, num_classes=data.num_classes, input_shape=data.shape, vocabulary=data.words)
 
     def check(self) -> None:
         """Try one step of every method on two examples, so that what cannot work is said before the work begins."""
@@ -89,7 +90,10 @@ class Comparison:
 
         with torch.random.fork_rng(devices=[]):
             model = self._model()
-            inputs = torch.randn(4, *self.data.shape)
+            if self.data.kind == "text":
+                inputs = torch.from_numpy(self.data.splits["train"].inputs[:4]).long()
+            else:
+                inputs = torch.randn(4, *self.data.shape)
             labels = torch.tensor([0, 1, 0, 1])
             for method in self.methods:
                 try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levelhead.data import cifar, digits, encoded, folder, idx, npz, spiral, table
+from levelhead.data import cifar, digits, encoded, folder, idx, npz, spiral, table, text_sets, text_table
 from levelhead.data.assemble import assemble
 from levelhead.data.download import DownloadError
 from levelhead.data.records import Augment, Dataset, Split
@@ -28,14 +28,23 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "fashion-mnist": idx.fashion_mnist,
     "mnist": idx.mnist,
     "cifar10": cifar.cifar10,
+    "trec": text_sets.trec,
+    "trec-50": text_sets.trec_fine,
+    "mr": text_sets.mr,
+    "sst5": text_sets.sst5,
+    "imdb": text_sets.imdb,
+    "20newsgroups": text_sets.newsgroups,
+    "20newsgroups-raw": text_sets.newsgroups_raw,
 }
 FILES: dict[str, Callable[[Request], Source]] = {
     ".npz": npz.read,
     ".csv": table.read,
     ".parquet": table.read,
+    ".jsonl": text_table.read,
 }
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
-TAKE_LABEL = (table.read, encoded.read)
+TAKE_LABEL = (table.read, encoded.read, text_table.read)
+TEXTS = (text_table.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
 TAKE_IMAGE_SIZE = (folder.read, encoded.read)
 
 
@@ -63,6 +72,8 @@ def load(
     test_size: int | None = None,
     split_seed: int = 0,
     image_size: int | tuple[int, int] | None = None,
+    text: str | None = None,
+    max_words: int | None = None,
 ) -> Dataset:
     """Loads a data set and gives every example exactly one role.
 
@@ -72,7 +83,8 @@ def load(
     Args:
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
             folders alone, or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with
-            `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers.
+            `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
+            `text=` a `.csv`, `.parquet` or `.jsonl` of texts.
         data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's
             LEVELHEAD_DATA, else a cache folder. Sets that need no files ignore it.
         label: the column of labels in a table.
@@ -82,6 +94,8 @@ def load(
         split_seed: decides what is cut and taken, from 0.
         image_size: height and width (or both in one number) that a folder's images are brought to: scaled to
             cover it, then cut at the centre. By default the most common size, its longer side at most 64.
+        text: the column of texts in a table.
+        max_words: how many words of a text are used, by default 400.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
@@ -97,11 +111,19 @@ def load(
         if size is not None:
             _check_option(name, size, lowest=1)
     read = _reader(str(source))
+    if text is not None:
+        if read not in (table.read, text_table.read):
+            raise ValueError("text= has no effect here: it names a column of a .csv, .parquet or .jsonl; leave it out")
+        read = text_table.read
+    if max_words is not None:
+        _check_option("max_words", max_words, lowest=1)
     request = Request(
         source=str(source),
         data_dir=None if data_dir is None else str(data_dir),
         label=_only_for(read, TAKE_LABEL, "label", label, "tables (.csv, .parquet)"),
         image_size=_only_for(read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"),
+        text=text,
+        max_words=_only_for(read, TEXTS, "max_words", max_words, "texts"),
     )
     return assemble(read(request), train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
 

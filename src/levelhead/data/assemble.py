@@ -72,13 +72,14 @@ def assemble(
         augment=source.augment,
         origin=source.origin,
         notes=(*source.notes, *_notes(source, splits)),
-        fingerprint=fingerprint(splits, source.classes),
+        fingerprint=fingerprint(splits, source.classes, source.words),
         split_info=info,
+        words=source.words,
     )
 
 
 def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors).
+    """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors); none for texts.
 
     Two passes in float64, chunk by chunk. Where there is no spread (less than 1e-6 of the values' size) the
     deviation is given as 1, so that dividing by it leaves a constant a constant.
@@ -86,6 +87,8 @@ def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray
     Returns:
         Two float32 arrays, `(C,)` or `(D,)`.
     """
+    if kind == "text":
+        return np.empty(0, np.float32), np.empty(0, np.float32)
     axes = (0, 2, 3) if kind == "image" else (0,)
     unit = 255.0 if inputs.dtype == np.uint8 else 1.0
     number = inputs.size // inputs.shape[1]
@@ -98,9 +101,11 @@ def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray
     return mean.astype(np.float32), np.where(flat, 1.0, std).astype(np.float32)
 
 
-def fingerprint(splits: dict[str, Split], classes: tuple[str, ...]) -> str:
-    """SHA-256 (hex) of class names and, role by role, of the arrays with their types and shapes."""
+def fingerprint(splits: dict[str, Split], classes: tuple[str, ...], words: tuple[str, ...] | None = None) -> str:
+    """SHA-256 (hex) of class names, of the vocabulary and, role by role, of the arrays with their types and shapes."""
     digest = hashlib.sha256(repr(classes).encode())
+    if words is not None:
+        digest.update(repr(words).encode())
     for role in sorted(splits):
         for array in (splits[role].inputs, splits[role].labels):
             digest.update(f"{role} {array.dtype.str} {array.shape}".encode())

@@ -17,8 +17,8 @@ class Batches:
     """A split whose inputs and labels lie on a device, images as stored (uint8 stays uint8).
 
     Attributes:
-        inputs: `(N, C, H, W)` uint8 or float32, or `(N, D)` float32; shared with the split where the device
-            allows, never written to.
+        inputs: `(N, C, H, W)` uint8 or float32, `(N, D)` float32, or `(N, L)` int32; shared with the split where
+            the device allows, never written to.
         labels: int64 `(N,)`.
     """
 
@@ -61,13 +61,14 @@ class Batches:
             indices: int64 `(B,)` positions in the split, on any device.
             mean: `(C,)` in [0, 1] units for images, `(D,)` for vectors.
             std: like `mean`.
-            augment: what is done to training images; vectors are left alone.
+            augment: what is done to training images; vectors and texts are left alone.
             generator: a CPU generator; needed to train on images, from which three numbers an example are
                 drawn whatever `augment` says. Not touched otherwise.
             train: whether to augment.
 
         Returns:
-            Normalised inputs, float32 contiguous `(B, C, H, W)` or `(B, D)`, new memory; labels int64 `(B,)`.
+            Normalised inputs, float32 contiguous `(B, C, H, W)` or `(B, D)`, or word ids as they are, int64 `(B, L)`;
+            new memory. Labels int64 `(B,)`.
 
         Raises:
             ValueError: training on images without a generator.
@@ -82,6 +83,8 @@ class Batches:
                 inputs = crop(inputs, augment.crop, row, column)
             if augment.flip:
                 inputs = torch.where((mirror < 0.5).view(-1, 1, 1, 1), inputs.flip(-1), inputs)
+        if inputs.dtype == torch.int32:
+            return inputs.long(), labels
         return normalise(inputs, mean, std), labels
 
 

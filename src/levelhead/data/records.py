@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 ROLES = ("train", "val", "cal", "test")
-Kind = Literal["image", "vector"]
+Kind = Literal["image", "vector", "text"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Split:
     """The examples of one role.
 
     Attributes:
-        inputs: images, uint8 or float32 in [0, 1], `(N, C, H, W)`; or vectors, float32, `(N, D)`.
+        inputs: images, uint8 or float32 in [0, 1], `(N, C, H, W)`; vectors, float32, `(N, D)`; texts, int32 word
+            ids, `(N, L)`.
         labels: int64 `(N,)`, indices into the data set's `classes`.
         ids: int64 `(N,)`, the example's position in the whole source, whose parts are counted on in the order
             train, val, cal, test: no two examples of a source share an id, whatever their role.
@@ -60,16 +61,17 @@ class Dataset:
 
     Attributes:
         name: the word or path that `load` was given, shortened to a name.
-        kind: "image" or "vector".
+        kind: "image", "vector" or "text".
         classes: the classes' names; a label is an index into them.
         splits: `train`, `cal`, `test`, and `val` only if the source has one.
-        mean: float32 `(C,)` in [0, 1] units for images, `(D,)` for vectors; of `train` alone.
+        mean: float32 `(C,)` in [0, 1] units for images, `(D,)` for vectors; of `train` alone. Empty for texts.
         std: like `mean`, never zero.
         augment: what this source's training images are augmented with unless the user says otherwise.
         origin: one sentence: where it came from and in which layout.
         notes: sentences that a user should see before training (imbalance, tiny classes, a lossy copy).
         fingerprint: SHA-256 (hex) of roles, inputs, labels and class names, not of paths.
         split_info: how the roles came about, ready for JSON.
+        words: of texts, the word of every id; 0 is padding and 1 a word that is not in the vocabulary.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Dataset:
     notes: tuple[str, ...]
     fingerprint: str
     split_info: dict[str, Any]
+    words: tuple[str, ...] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -91,7 +94,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example: `(C, H, W)` or `(D,)`."""
+        """The shape of one example: `(C, H, W)`, `(D,)` or `(L,)`."""
         return tuple(self.splits["train"].inputs.shape[1:])
 
     def counts(self) -> dict[str, list[int]]:

@@ -34,7 +34,7 @@ class Source:
 
     Attributes:
         name: the name to show.
-        kind: "image" or "vector".
+        kind: "image", "vector" or "text".
         classes: class names, in the order of the labels.
         parts: "train", and any of "val", "cal" and "test" that the source has itself.
         origin: one sentence for `Dataset.origin`.
@@ -42,6 +42,7 @@ class Source:
         notes: sentences for `Dataset.notes`.
         train_size: how many training examples are used unless the user says; `test` then gets what is left.
         cal_size: how many are cut for `cal` unless the user says.
+        words: of texts, the word of every id; 0 is padding.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Source:
     notes: tuple[str, ...] = ()
     train_size: int | None = None
     cal_size: int | None = None
+    words: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,13 @@ class Request:
         data_dir: the folder with data sets by name, or None.
         label: the column of labels in a table, or None.
         image_size: height and width that a folder's images are brought to, or None for the usual size in it.
+        text: the column of texts in a table, or None.
+        max_words: how many words of a text are used, or None for the usual number.
     """
 
     source: str
     data_dir: str | None = None
     label: str | None = None
     image_size: tuple[int, int] | None = None
+    text: str | None = None
+    max_words: int | None = None

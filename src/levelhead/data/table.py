@@ -21,9 +21,9 @@ def read(request: Request) -> Source:
             or infinite values.
     """
     path = Path(request.source).expanduser()
-    table = _read_table(path)
+    table = read_table(path)
     columns = table.column_names
-    label = _label_column(path, columns, request.label)
+    label = find_column(path, columns, request.label, "labels", "label")
     if table.num_rows == 0:
         raise ValueError(f"{path} has columns but no rows; every class needs examples")
     features = [name for name in columns if name != label]
@@ -48,7 +48,8 @@ def read(request: Request) -> Source:
     )
 
 
-def _read_table(path: Path) -> Any:
+def read_table(path: Path) -> Any:
+    """A `.csv` or `.parquet` as a pyarrow table. Raises ValueError where it cannot be read or repeats a name."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -67,15 +68,18 @@ def _read_table(path: Path) -> Any:
     return table
 
 
-def _label_column(path: Path, columns: list[str], label: str | None) -> str:
+def find_column(path: Path, columns: list[str], name: str | None, holds: str, option: str) -> str:
+    """The name of a column, checked. Raises ValueError where it is not given or not there, with those that are."""
     shown = ", ".join(columns[:20]) + (f", ... ({len(columns)} in all)" if len(columns) > 20 else "")
-    if label is None:
-        raise ValueError(f"{path}: say which column holds the labels with --label (label=); its columns are {shown}")
-    if label not in columns:
-        close = difflib.get_close_matches(label, columns, n=1)
+    if name is None:
+        raise ValueError(
+            f"{path}: say which column holds the {holds} with --{option} ({option}=); its columns are {shown}"
+        )
+    if name not in columns:
+        close = difflib.get_close_matches(name, columns, n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"{path} has no column {label!r}; {meant}its columns are {shown}")
-    return label
+        raise ValueError(f"{path} has no column {name!r}; {meant}its columns are {shown}")
+    return name
 
 
 def _numbers(path: Path, name: str, column: Any) -> np.ndarray:
@@ -89,7 +93,8 @@ def _numbers(path: Path, name: str, column: Any) -> np.ndarray:
         held = reprlib.repr(column[row].as_py())
         raise ValueError(
             f"{path}: column {name!r} is not of numbers ({kind}; row {row} holds {held}); turn it into "
-            "numbers or remove it (images go into a folder with train.parquet and test.parquet)"
+            "numbers or remove it, or name it with --text (text=) if it holds the texts to classify (images go into "
+            "a folder with train.parquet and test.parquet)"
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is reported as that
         values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)

@@ -4,16 +4,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from levelhead.train.optimizers import OPTIMIZERS
 from levelhead.train.schedule import parse_schedule
 
 
 class Recipe(BaseModel):
-    """SGD with momentum, weight decay and a schedule; batch, epochs, crop and flip."""
+    """Optimiser, weight decay and schedule; batch, epochs, crop and flip. Momentum belongs to SGD alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(20, ge=1, le=100_000)
     batch: int = Field(128, ge=2, le=65_536)
+    optimizer: str = "sgd"
     lr: float = Field(0.1, gt=0, le=100, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
@@ -27,7 +29,20 @@ class Recipe(BaseModel):
     def _sound(self) -> "Recipe":
         # the printed form says every argument, so that two ways of writing one schedule name one run
         object.__setattr__(self, "schedule", str(parse_schedule(self.schedule, self.epochs)))
+        if self.optimizer != "sgd":
+            asked = [name for name in ("momentum", "nesterov") if name in self.model_fields_set and getattr(self, name)]
+            if asked:
+                raise ValueError(f"{' and '.join(asked)} belong to sgd and have no effect with {self.optimizer}")
+            object.__setattr__(self, "momentum", 0.0)
+            object.__setattr__(self, "nesterov", False)
         return self
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in OPTIMIZERS:
+            raise ValueError(f"must be one of {', '.join(OPTIMIZERS)}")
+        return value
 
     @field_validator("nesterov")
     @classmethod
@@ -40,6 +55,15 @@ class Recipe(BaseModel):
 DEFAULTS: dict[str, dict[str, Any]] = {
     "image": {"epochs": 20, "batch": 128, "lr": 0.1},
     "vector": {"epochs": 60, "batch": 64, "lr": 0.05},
+    # Kim (2014)
+    "text": {
+        "epochs": 25,
+        "batch": 50,
+        "optimizer": "adadelta",
+        "lr": 1.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+    },
     "digits": {"epochs": 100, "batch": 32, "lr": 0.1},
     "spiral": {"epochs": 100, "batch": 64, "lr": 0.05},
 }

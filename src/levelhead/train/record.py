@@ -97,12 +97,12 @@ def _fixed_batch(trainer: "Trainer") -> dict[str, np.ndarray]:
     """Targets ``(B, C)`` and what the head says of the first training examples, each paired with the next."""
     objective, batches = trainer.objective, trainer.batches["train"]
     rows = torch.arange(min(_FIXED, len(batches)))
-    inputs, labels = batches.take(rows, mean=trainer.mean, std=trainer.std)
+    inputs, labels = trainer.clean("train", rows)
     mixes = objective.spec.mixing.share > 0
     pairing = Mix(rows.roll(-1), 0.5) if mixes else None
     state = objective.generator.get_state()
     with torch.no_grad(), evaluating(objective):
-        out = objective(inputs.to(trainer.dtype), labels, mix=pairing)
+        out = objective(inputs, labels, mix=pairing)
     objective.generator.set_state(state)
     found = {"fixed_targets": out.targets, "fixed_labels": labels, "fixed_partner": out.mix.partner}
     if out.learned is not None:
@@ -119,7 +119,7 @@ def _embeddings(trainer: "Trainer") -> dict[str, np.ndarray]:
     with torch.no_grad(), evaluating(model):
         for some in rows.split(512):
             reader = Features(layer)
-            inputs = batches.take(some, mean=trainer.mean, std=trainer.std)[0].to(trainer.dtype)
+            inputs = trainer.clean("test", some)[0]
             call(model, inputs, (reader.hook,))
             parts.append(reader.read(len(some)).float().cpu())
     split = trainer.data.splits["test"]

@@ -62,6 +62,20 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
+class Linear(Schedule):
+    """Up in a straight line during ``warmup``, then down in a straight line to zero."""
+
+    word: ClassVar[str] = "linear"
+    warmup: float = number(0.1, low=0, high=0.9)
+
+    def factor(self, done: float, epochs: int) -> float:
+        """Triangle."""
+        if done < self.warmup:
+            return 0.04 + 0.96 * done / self.warmup
+        return 1 - (done - self.warmup) / (1 - self.warmup)
+
+
+@dataclass(frozen=True)
 class Steps(Schedule):
     """Multiplied with ``factor`` at each of the points ``at``."""
 
@@ -89,6 +103,7 @@ class Constant(Schedule):
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "one_cycle": OneCycle,
     "cosine": Cosine,
+    "linear": Linear,
     "steps": Steps,
     "constant": Constant,
 }

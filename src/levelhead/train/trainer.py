@@ -22,6 +22,7 @@ from levelhead.errors import WorkFailed
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
+from levelhead.train.optimizers import make_optimizer
 from levelhead.train.record import add_targets, write_epoch
 from levelhead.train.run import Run, stream
 from levelhead.train.schedule import parse_schedule
@@ -75,17 +76,11 @@ class Trainer:
         self.mean, self.std = (torch.from_numpy(value).to(device) for value in (data.mean, data.std))
         # Initial weights and data order come from the seed alone, so methods are paired run by run.
         torch.manual_seed(stream(run.seed, "weights"))
-        model = models.build(run.network, num_classes=data.num_classes, input_shape=data.shape)
+        model = models.build(run.network, num_classes=data.num_classes, input_shape=data.shape, vocabulary=data.words)
         self.parameters = models.count_parameters(model)
         mixing = torch.Generator().manual_seed(stream(run.seed, "mixing"))
         self.objective = Objective(parse(run.sentence), model, data.num_classes, generator=mixing)
-        optimizer = torch.optim.SGD(
-            self.objective.parameters(),
-            lr=self.recipe.lr,
-            momentum=self.recipe.momentum,
-            nesterov=self.recipe.nesterov,
-            weight_decay=self.recipe.weight_decay,
-        )
+        optimizer = make_optimizer(self.recipe, self.objective.parameters())
         self.module, self.optimizer = self.fabric.setup(self.objective, optimizer)
         self.order = torch.Generator().manual_seed(stream(run.seed, "data"))
         torch.manual_seed(stream(run.seed, "network"))  # dropout and the like, which take no generator
@@ -124,16 +119,17 @@ class Trainer:
 
     def logits(self, role: str, at_most: int | None = None) -> np.ndarray:
         """Logits of a split, float32 ``(N, C)``, as the method predicts clean inputs; ``at_most`` thins it evenly."""
-        batches = self.batches[role]
-        rows = torch.arange(len(batches))
+        rows = torch.arange(len(self.batches[role]))
         if at_most is not None and len(rows) > at_most:
             rows = torch.linspace(0, len(rows) - 1, at_most, dtype=torch.float64).long()
         with self.fabric.autocast():
-            parts = [
-                self.objective.predict(batches.take(part, mean=self.mean, std=self.std)[0].to(self.dtype)).float().cpu()
-                for part in rows.split(EVAL_BATCH)
-            ]
+            parts = [self.objective.predict(self.clean(role, part)[0]).float().cpu() for part in rows.split(EVAL_BATCH)]
         return torch.cat(parts).numpy()
+
+    def clean(self, role: str, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs and labels of some examples, not augmented, in the parameters' precision; word ids as they are."""
+        inputs, labels = self.batches[role].take(rows, mean=self.mean, std=self.std)
+        return inputs.to(self.dtype) if inputs.is_floating_point() else inputs, labels
 
     def train_accuracy(self, at_most: int = 10_000) -> float:
         """Accuracy on the clean training inputs, on an evenly thinned part where there are more than ``at_most``."""
@@ -192,6 +188,7 @@ class Trainer:
         if self.recipe.clip is not None:
             self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.recipe.clip)
         self.optimizer.step()
+        models.constrain(self.objective.model)
         if "targets" in self.run.record:
             # where both views run, the targets are those of the originals
             mixed = bool(out.mix.partner.ne(torch.arange(len(labels), device=labels.device)).any())
