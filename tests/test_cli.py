@@ -164,6 +164,8 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(tmp_path):
         (["--seeds", "0"], "seeds"),
         (["--nonsense"], "nonsense"),
         (["--data", "spiral", "--crop", "2"], "for images"),
+        (["--data", "spiral", "--text", "said"], "it names a column"),
+        (["--optimizer", "sdg"], "must be one of sgd"),
         (["--data", "spiral", "--method", "cutmix"], "cutmix pastes boxes into images"),
         (["--data", "spiral", "--model", "small"], "reads images"),
     ],
@@ -174,6 +176,30 @@ def test_wrong_words_end_with_two_and_write_nothing(arguments, said, tmp_path):
     assert said in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_texts_of_a_table_are_compared(tmp_path):
+    path = tmp_path / "moods.csv"
+    rows = [f"{('bad', 'good')[n % 2]} {n},{('no', 'yes')[n % 2]}" for n in range(200)]
+    path.write_text("\n".join(["said,mood", *rows]))
+    status, printed, errors = call(
+        *(
+            "compare",
+            "--data",
+            str(path),
+            "--text",
+            "said",
+            "--label",
+            "mood",
+            "--model",
+            "sentence_cnn(dims=8, maps=4)",
+        ),
+        *("--method", "vanilla", "--method", "manifold_mixup", "--seeds", "1", "--epochs", "4", "--jobs", "1"),
+        *("--out", str(tmp_path / "out")),
+    )
+    assert status == 0, errors
+    assert "manifold_mixup" in printed
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 def test_a_folder_of_another_comparison_is_refused(done):

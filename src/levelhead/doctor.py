@@ -26,7 +26,16 @@ FOLDERS = {
     "fashion-mnist": ("fashion-mnist", "FashionMNIST"),
     "mnist": ("mnist", "MNIST"),
     "cifar10": ("cifar10", "cifar-10-batches-py", "cifar10-jpeg"),
+    "trec": ("trec", "TREC"),
+    "trec-50": ("trec", "TREC"),
+    "mr": ("mr", "MR", "rt-polaritydata"),
+    "sst5": ("sst5", "SST5", "sst-5"),
+    "imdb": ("imdb", "aclImdb"),
+    "20newsgroups": ("20newsgroups", "20news-bydate", "20news_home"),
+    "20newsgroups-raw": ("20newsgroups", "20news-bydate", "20news_home"),
 }
+#: Those that are fetched when they are asked for and not there.
+DOWNLOADED = ("fashion-mnist", "mnist", "cifar10")
 PACKAGES = (
     "levelhead",
     "torch",
@@ -75,7 +84,6 @@ def _data(data_dir: Path | None) -> dict[str, str]:
     for name in names():
         folders = FOLDERS.get(name)
         there = [folder for folder in folders or () if (root / folder).exists()]
-        found[name] = (
-            "embedded" if folders is None else f"in {there[0]}" if there else "not found (downloaded when asked for)"
-        )
+        missing = "downloaded when asked for" if name in DOWNLOADED else "its files are yours to put there"
+        found[name] = "embedded" if folders is None else f"in {there[0]}" if there else f"not found ({missing})"
     return found

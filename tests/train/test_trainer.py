@@ -12,6 +12,7 @@ from levelhead.spec import parse
 from levelhead.train import Recipe, Run, make_recipe
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.execute import execute
+from levelhead.train.optimizers import OPTIMIZERS
 from levelhead.train.schedule import parse_schedule
 from levelhead.train.trainer import Stopped, Trainer
 
@@ -173,6 +174,7 @@ def test_plain_training_equals_a_bare_loop(digits):
     [
         ("constant", {0.0: 1, 0.99: 1}),
         ("cosine", {0.0: 1, 0.5: 0.5}),
+        ("linear(warmup=0.2)", {0.0: 0.04, 0.1: 0.52, 0.2: 1, 0.6: 0.5}),
         ("one_cycle(warmup=0.2)", {0.0: 0.04, 0.2: 1, 0.6: 0.5}),
         ("steps(at=[0.5, 0.75], by=0.1)", {0.0: 1, 0.49: 1, 0.5: 0.1, 0.75: 0.01}),
         ("steps(at=[100, 150], by=0.2)", {0.0: 1, 99.99 / 200: 1, 100 / 200: 0.2, 150 / 200: 0.04}),
@@ -196,6 +198,8 @@ def test_schedules_by_hand(text, points):
         ({"schedule": "steps(at=[5, 3])"}, "rising list"),
         ({"schedule": "cosine(x=1)"}, "arguments of cosine"),
         ({"crop": -1}, "crop"),
+        ({"optimizer": "adm"}, "must be one of sgd, adam, adamw, adadelta"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum belong to sgd and have no effect with adam"),
     ],
 )
 def test_recipes_out_of_range(given, said):
@@ -205,6 +209,16 @@ def test_recipes_out_of_range(given, said):
 
 def test_two_ways_of_writing_a_schedule_are_one_recipe():
     assert Recipe(schedule="one-cycle") == Recipe(schedule="one_cycle(warmup=0.2)")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_is_torchs(digits, optimizer):
+    trainer = trained(digits, optimizer=optimizer, lr=0.01, weight_decay=0.001, epochs=1)
+    group = trainer.optimizer.param_groups[0]
+    assert type(trainer.optimizer.optimizer).__name__.lower() == optimizer
+    assert group["weight_decay"] == 0.001
+    assert trainer.recipe.momentum == (0.9 if optimizer == "sgd" else 0)
+    assert np.isfinite(trainer.logits("test")).all()
 
 
 def test_precision_and_clip_train(digits):
