@@ -229,6 +229,19 @@ def test_methods_prints_every_name_and_one_card():
     assert call("methods", "plss")[0] == 2
 
 
+def test_models_lists_what_can_be_built_and_what_it_costs():
+    status, printed, _ = call("models")
+    assert status == 0
+    assert "preact_resnet18(" in printed
+    assert "11,171,274 parameters" in printed
+    status, printed, _ = call("models", "torchvision:squeezenet1_1", "--json")
+    assert status == 0
+    assert json.loads(printed)[0]["parameters"] == 1_235_496 - 990 * 513  # torchvision's count, for 10 classes
+    status, _, errors = call("models", "resnt18")
+    assert status == 2
+    assert "Did you mean" in errors
+
+
 def test_tables_for_people_name_what_they_show(tmp_path):
     status, output, _ = call("methods")
     assert status == 0

@@ -287,6 +287,26 @@ def methods(
         print_card(chosen[name], _console())
 
 
+@app.command("models")
+@verb
+def networks(
+    name: Annotated[str | None, typer.Argument(help="One network, or torchvision:NAME and the like.")] = None,
+    num_classes: Annotated[int, typer.Option(min=2, help="Classes that are counted for.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Show the networks: arguments, parameters and multiply-adds for one input."""
+    from dataclasses import asdict
+
+    from levelhead.models import card, catalogue
+    from levelhead.report.listings import print_networks
+
+    cards = list(catalogue(num_classes).values()) if name is None else [card(name, num_classes)]
+    if as_json:
+        print(json.dumps([asdict(each) for each in cards], indent=1, ensure_ascii=False))
+    else:
+        print_networks(cards, _console())
+
+
 @app.command()
 @verb
 def evaluate(

@@ -50,6 +50,21 @@ def print_methods(cards: Sequence[Any], console: Console) -> None:
     _say(console, "\nNx: forward-backward passes a batch costs in training. 'levelhead methods NAME' shows a card.")
 
 
+def print_networks(cards: Sequence[Any], console: Console) -> None:
+    """Name with arguments, what it reads, and what it costs for one such input."""
+    for card in cards:
+        _say(console, Text(card.usage, "bold"))
+        if card.idea:
+            _say(console, f"    {card.idea}")
+        shape = "x".join(map(str, card.shape))
+        _say(
+            console,
+            f"    {card.parameters:,} parameters, {card.multiply_adds / 1e6:,.1f} million multiply-adds, "
+            f"{card.reads} of {shape}",
+        )
+    _say(console, "\nFurther: torchvision:NAME, timm:NAME, hf:NAME, smp:ARCH/ENCODER, or your package.module:function.")
+
+
 def print_card(card: Any, console: Console) -> None:
     """All there is to know of one method."""
     for label, value in (
