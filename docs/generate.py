@@ -16,23 +16,16 @@ RESULTS = DOCS.parent / "bench" / "results"
 
 def methods() -> str:
     """The page of named methods."""
-    cards = list(lh.methods().values())
     lines = [
         "# Methods",
         "",
         "A method is a sentence, `mixing | targets | loss | penalty`. These have names; `levelhead methods NAME` shows",
-        "a card, `levelhead methods --table` prints the table below. `passes` is forward-backward passes of a batch in",
-        "a training step.",
+        "a card, `levelhead methods --table` prints what follows. *Passes* are forward-backward passes of a batch in a",
+        "training step. Below each name: how it is written, the sentence it stands for with every argument that has an",
+        "effect, and its equation. Any part can be changed, and whatever parses can be trained.",
         "",
-        methods_table(cards),
-        "",
-        "## The sentences",
-        "",
-        "What each name stands for, with every argument that has an effect. Any part can be changed, and whatever",
-        "parses can be trained.",
+        methods_table(list(lh.methods().values())),
     ]
-    for card in cards:
-        lines += ["", f"### {card.name}", "", "```text", card.sentence, "```"]
     return "\n".join(lines) + "\n"
 
 

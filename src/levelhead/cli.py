@@ -263,7 +263,7 @@ def train(
 @verb
 def methods(
     name: Annotated[str | None, typer.Argument(help="One method, for its card.")] = None,
-    table: Annotated[bool, typer.Option("--table", help="All cards as a Markdown table, as in the docs.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="All cards as Markdown, as in the docs.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the named methods: sentence, paper, passes a batch."""

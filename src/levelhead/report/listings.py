@@ -87,16 +87,29 @@ def _passes(card: Any) -> str:
 
 
 def methods_table(cards: Sequence[Any]) -> str:
-    """The cards as a Markdown table: one method a row."""
-    heads = ("method", "idea", "equation", "paper", "defaults", "deviations", "switches", "passes")
-    lines = [f"| {' | '.join(heads)} |", f"|{'-|' * len(heads)}"]
+    """All cards as Markdown, as the documentation shows them: a table of what they are, then each one whole."""
+    lines = ["| method | idea | equation | passes | paper |", "|-|-|-|-|-|"]
     for card in cards:
         passes = f"{card.passes:g}" + (f", {card.predict_passes} to predict" if card.predict_passes > 1 else "")
-        texts = [card.idea, card.equation, card.paper, card.defaults, card.deviations, card.switches]
-        cells = [f"`{card.usage}`", *texts, passes]
-        # a bar would end the cell, in code spans too
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        cells = (card.name, card.idea, card.equation, passes, card.paper)
+        first, *others = (_escaped(cell) for cell in cells)
+        lines.append("| " + " | ".join((f"[{first}](#{card.name})", *others)) + " |")
+    for card in cards:
+        lines += ["", f"## {card.name}", "", "```text", card.usage, card.sentence, card.equation, "```", ""]
+        idea = card.idea[0].upper() + card.idea[1:]
+        lines.append(f"{_escaped(idea)} ({card.paper}).")
+        for label in ("defaults", "deviations", "switches"):
+            text = getattr(card, label)
+            if text != "none":
+                lines += ["", f"{label.capitalize()}: {_escaped(text)}."]
     return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is: neither the end of a cell nor emphasis."""
+    for character, written in (("|", "&#124;"), ("_", "\\_"), ("*", "\\*"), ("<", "&lt;")):
+        text = text.replace(character, written)
+    return text
 
 
 def print_measures(entry: Mapping[str, Any], console: Console) -> None:
