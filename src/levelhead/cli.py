@@ -69,6 +69,12 @@ Model = Annotated[
                  help="auto, small, preact_resnet18(width=64), lenet, mlp, timm:NAME, or your package.module:function.",
     ),
 ]  # fmt: skip
+RecipeName = Annotated[
+    str | None,
+    typer.Option("--recipe", rich_help_panel=_TRAINING, metavar="NAME",
+                 help="A paper's: pls, puzzlemix-cifar, mixup-calibration, mbls-cifar, kim, ...; the options below "
+                 "replace its parts."),
+]  # fmt: skip
 Epochs = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Passes over train.")]
 Batch = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Examples in a step.")]
 Optimizer = Annotated[
@@ -164,6 +170,7 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, rich_help_panel=_METHOD, help="Runs of each method.")] = 3,
     model: Model = "auto",
+    recipe: RecipeName = None,
     epochs: Epochs = None,
     batch: Batch = None,
     optimizer: Optimizer = None,
@@ -218,6 +225,7 @@ def train(
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
     model: Model = "auto",
+    recipe: RecipeName = None,
     epochs: Epochs = None,
     batch: Batch = None,
     optimizer: Optimizer = None,
@@ -383,7 +391,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "flip",
     )
     chosen = {name: given[name] for name in training}
-    make_recipe("", "image", **chosen)  # wrong numbers are said before the data are read
+    make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
     names = (
         "data_dir",
         "label",
@@ -397,7 +405,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     )
     data = load(given["data"], **{name: given[name] for name in names})
     if data.kind == "image":
-        usual = {"crop": data.augment.crop, "flip": data.augment.flip}
+        usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
     elif chosen["crop"] or chosen["flip"]:
         what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
@@ -408,7 +416,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         methods=methods,
         seeds=seeds,
         network=models.auto(data.kind, kind) if given["model"] == "auto" else given["model"],
-        recipe=make_recipe(data.name, data.kind, **chosen),
+        recipe=make_recipe(data.name, data.kind, given["recipe"], **chosen),
         devices=devices,
         precision=given["precision"],
         threads=given["threads"],

@@ -13,6 +13,7 @@ from levelhead.train import Recipe, Run, make_recipe
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.execute import execute
 from levelhead.train.optimizers import OPTIMIZERS
+from levelhead.train.papers import PAPERS
 from levelhead.train.schedule import parse_schedule
 from levelhead.train.trainer import Stopped, Trainer
 
@@ -205,6 +206,20 @@ def test_schedules_by_hand(text, points):
 def test_recipes_out_of_range(given, said):
     with pytest.raises(ValueError, match=said.replace("(", r"\(")):
         make_recipe("", "image", **{"epochs": 20, **given})
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_papers_recipes_are_recipes_and_parts_can_be_replaced(name):
+    recipe = make_recipe("", "image", name)
+    assert recipe.model_dump().items() >= Recipe(**PAPERS[name].arguments).model_dump().items()
+    assert make_recipe("", "image", name, epochs=600, batch=7).batch == 7
+    assert make_recipe("", "vector", name).crop == 0
+    assert make_recipe("", "image", name, optimizer="adam").momentum == 0
+
+
+def test_a_recipe_nobody_wrote():
+    with pytest.raises(ValueError, match=r"unknown recipe 'plss'\. Did you mean 'pls'"):
+        make_recipe("", "image", "plss")
 
 
 def test_two_ways_of_writing_a_schedule_are_one_recipe():

@@ -4,7 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from levelhead.errors import unknown
 from levelhead.train.optimizers import OPTIMIZERS
+from levelhead.train.papers import PAPERS
 from levelhead.train.schedule import parse_schedule
 
 
@@ -55,23 +57,24 @@ class Recipe(BaseModel):
 DEFAULTS: dict[str, dict[str, Any]] = {
     "image": {"epochs": 20, "batch": 128, "lr": 0.1},
     "vector": {"epochs": 60, "batch": 64, "lr": 0.05},
-    # Kim (2014)
-    "text": {
-        "epochs": 25,
-        "batch": 50,
-        "optimizer": "adadelta",
-        "lr": 1.0,
-        "weight_decay": 0.0,
-        "schedule": "constant",
-    },
+    "text": PAPERS["kim"].arguments,
     "digits": {"epochs": 100, "batch": 32, "lr": 0.1},
     "spiral": {"epochs": 100, "batch": 64, "lr": 0.05},
 }
 
 
-def make_recipe(name: str, kind: str, **given: Any) -> Recipe:
-    """The recipe for a data set: its defaults, with what was given (not ``None``) in their place."""
-    chosen = DEFAULTS.get(name, DEFAULTS[kind]) | {key: value for key, value in given.items() if value is not None}
+def make_recipe(name: str, kind: str, paper: str | None = None, **given: Any) -> Recipe:
+    """The recipe for a data set, or a paper's by name, with what was given (not ``None``) in place of its parts."""
+    if paper is not None and paper not in PAPERS:
+        raise unknown("recipe", paper, PAPERS)
+    usual = DEFAULTS.get(name, DEFAULTS[kind]) if paper is None else PAPERS[paper].arguments
+    said = {key: value for key, value in given.items() if value is not None}
+    if paper is not None and kind != "image":
+        usual = {key: value for key, value in usual.items() if key not in ("crop", "flip")}
+    chosen = usual | said
+    if chosen.get("optimizer", "sgd") != "sgd":
+        # of a usual recipe for SGD; what was said stays, and is refused
+        chosen = {key: value for key, value in chosen.items() if key not in ("momentum", "nesterov") or key in said}
     try:
         return Recipe(**chosen)
     except ValidationError as error:
