@@ -22,7 +22,7 @@ from levelhead.errors import WorkFailed
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
-from levelhead.train.record import add_targets, write_epoch
+from levelhead.train.record import add_targets, check_recordable, write_epoch
 from levelhead.train.run import Run, stream
 from levelhead.train.schedule import parse_schedule
 
@@ -78,7 +78,9 @@ class Trainer:
         model = models.build(run.network, num_classes=data.num_classes, input_shape=data.shape)
         self.parameters = models.count_parameters(model)
         mixing = torch.Generator().manual_seed(stream(run.seed, "mixing"))
-        self.objective = Objective(parse(run.sentence), model, data.num_classes, generator=mixing)
+        spec = parse(run.sentence)
+        check_recordable(run.record, spec)
+        self.objective = Objective(spec, model, data.num_classes, generator=mixing)
         optimizer = torch.optim.SGD(
             self.objective.parameters(),
             lr=self.recipe.lr,
