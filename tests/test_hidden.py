@@ -196,3 +196,23 @@ def test_manifold_mixup_finds_the_stages_of_our_networks(name):
     assert len(objective._places) == 3
     for _ in range(6):
         objective(torch.randn(4, *shape), torch.arange(4) % C).loss.backward()
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["reentrant", "not reentrant"])
+def test_a_pass_that_fails_leaves_no_hook_in_a_checkpointed_model(anew):
+    class Fails(Net):
+        def forward(self, inputs):
+            super().forward(inputs)
+            raise RuntimeError("out of memory")
+
+    class Odd(Net):
+        def forward(self, inputs):
+            return super().forward(inputs)[:, :2]
+
+    inputs, labels = batch()
+    inputs.requires_grad_()
+    for kind, error in ((Fails, RuntimeError), (Odd, ValueError)):
+        model = kind(anew).double()
+        with pytest.raises(error):
+            make("manifold_mixup(layers=[stage1])", model)(inputs, labels, mix=lh.Mix(PARTNER, 0.3))
+        assert not any(module._forward_hooks for module in model.modules()), kind
