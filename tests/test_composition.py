@@ -404,3 +404,66 @@ def test_str_of_the_spec_is_the_full_sentence():
     objective = make("uls")
     assert str(objective.spec) == "identity | smooth(smoothing=0.1) | cross_entropy | none"
     assert "smooth" in repr(objective)
+
+
+def test_the_weight_of_a_penalty_grows_by_the_epoch_and_through_a_checkpoint():
+    inputs, labels = batch()
+    objective = make("mbls(m=0, growth=add, by=0.2)")
+    first = objective(inputs, labels).parts["margin"]
+    objective.set_epoch(3)
+    assert objective(inputs, labels).parts["margin"] == pytest.approx(7 * first, rel=1e-5)  # (0.1 + 3 * 0.2) / 0.1
+    resumed = make("mbls(m=0, growth=add, by=0.2)")
+    resumed.load_state_dict(objective.state_dict())
+    assert resumed(inputs, labels).parts["margin"] == pytest.approx(7 * first, rel=1e-5)
+
+
+def test_integer_inputs_that_nobody_mixes_are_the_models_business():
+    class Bytes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(64, C)
+
+        def forward(self, images):
+            return self.fc(images.float().flatten(1) / 255)
+
+    images, labels = torch.randint(256, (6, 1, 8, 8), dtype=torch.uint8), batch()[1]
+    for method in ("vanilla", "uls", "mc_dropout"):
+        assert torch.isfinite(make(method, Bytes())(images, labels).loss)
+    with pytest.raises(ValueError, match="floating point"):
+        make("pls", Bytes())(images, labels)
+
+
+def test_labels_in_bytes_are_not_taken_for_ignored_ones():
+    model = nn.Linear(3, 200)
+    inputs, labels = torch.randn(2, 3), torch.tensor([156, 1])  # in eight bits -100 is 156
+    losses = [lh.objective("vanilla", model, num_classes=200)(inputs, y).loss for y in (labels, labels.byte())]
+    assert torch.equal(*losses)
+
+
+def test_the_mixture_of_half_precision_logits_keeps_its_digits():
+    inputs, labels = batch()
+    partner = torch.tensor([1, 0, 3, 2, 5, 4])
+    model, seen = net(), []
+    model.register_forward_hook(lambda *args: seen.append(args[2].detach()))
+    objective = make("logitmix_cm", model)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = objective(inputs, labels, mix=lh.Mix(partner, 0.37))
+    clean, mixed = seen[0].chunk(2)
+    expected = lh.losses.logit_match(clean, mixed, partner=partner, lam=0.37).mean()
+    assert out.parts["logit_match"] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_classifier_without_a_shape_or_called_by_keyword():
+    with pytest.raises(ValueError, match="call the model once"):
+        make("pls", nn.Sequential(nn.Flatten(), nn.LazyLinear(C)))
+
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(64, C)
+
+        def forward(self, inputs):
+            return self.fc(input=inputs.flatten(1))
+
+    with pytest.raises(ValueError, match="but saw nothing"):
+        make("pls", Keyword())(*batch())

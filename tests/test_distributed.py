@@ -1,7 +1,5 @@
 """Two processes (gloo): gradients as one process would have them, with every method's head among them."""
 
-import os
-
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
@@ -48,7 +46,6 @@ def gradients(objective: nn.Module) -> list[torch.Tensor]:
 
 def _process(rank: int, store: str, results: str) -> None:
     torch.set_num_threads(1)
-    os.environ["RANK"] = str(rank)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     inputs, labels = (each.chunk(2)[rank] for each in batch())
     found = {}

@@ -441,6 +441,45 @@ def test_puzzlemix_keeps_the_clean_gradient_where_that_is_asked_for(batch):
         torch.testing.assert_close(one, other)
 
 
+def test_the_saliency_of_a_network_in_eval_mode_leaves_its_statistics_alone(batch):
+    _net, x, y = batch
+    x8 = nn.functional.pad(x, (1, 1, 1, 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        layers = nn.BatchNorm2d(2, momentum=1.0), nn.Flatten(), nn.Linear(2 * 64, C)
+    case = nn.Sequential(*layers).double(), x8, y
+    for clean, passes in ((0, 1), (1, 2)):
+        case[0][0].reset_running_stats()
+        out, _ = loss_of(f"puzzlemix(clean={clean})", case, mix=MIX)
+        assert int(case[0][0].num_batches_tracked) == passes
+        assert case[0].training
+        assert torch.isfinite(out.loss)
+
+
+def test_more_than_one_pass_counts_in_penalties_and_matching(batch):
+    net = batch[0]
+    seen = []
+    handle = net.register_forward_hook(lambda *args: seen.append(args[2].detach()))
+    sentence = "mixup | one_hot | vwci(passes=2, clean=1) | logit_match + negative_entropy @ predict(dropout=0.5)"
+    out, _ = loss_of(sentence, batch, mix=MIX)
+    handle.remove()
+    clean, mixed_ = seen[0].view(2, 2, B, C).unbind(1)  # (pass, view, B, C)
+    match = [(LAM * z + (1 - LAM) * z[PARTNER] - zm).square().mean() for z, zm in zip(clean, mixed_)]
+    assert out.parts["logit_match"] == pytest.approx(float(torch.stack(match).mean()), rel=1e-9)
+    assert not torch.isclose(match[0], match[1])
+    p = clean.softmax(2)
+    assert out.parts["negative_entropy_clean"] == pytest.approx(float(0.1 * (p * p.log()).sum(2).mean()), rel=1e-9)
+
+
+def test_nearest_rounds_the_share_of_each_puzzle(batch):
+    _net, x, y = batch
+    x8 = nn.functional.pad(x, (1, 1, 1, 1))
+    wide = nn.Sequential(nn.Flatten(), nn.Linear(2 * 64, C)).double()
+    out, _ = loss_of("puzzlemix | nearest", (wide, x8, y), mix=MIX)
+    own = (out.mix.lam >= 0.5).double()[:, None]
+    torch.testing.assert_close(out.targets, own * one_hot(y) + (1 - own) * one_hot(y)[PARTNER])
+
+
 def test_a_sentence_nobody_published(batch):
     _net, _x, y = batch
     sentence = (

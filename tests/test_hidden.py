@@ -188,6 +188,23 @@ def test_the_stages_of_timm_networks(name, places):
     assert find_places(timm.create_model(name, pretrained=False), ()) == places
 
 
+def test_neither_a_stem_nor_branches_are_stages():
+    def block():
+        # a row of siblings that run beside each other
+        return nn.ModuleDict({f"branch{n}": nn.Linear(3, 3) for n in range(4)})
+
+    class Stemmed(nn.Module):
+        def __init__(self, blocks):
+            super().__init__()
+            self.stem = nn.ModuleDict({f"conv{n}": nn.Linear(3, 3) for n in range(3)})
+            self.blocks = nn.ModuleDict(blocks)
+
+    found = find_places(Stemmed({f"block{n}": block() for n in range(4)}), ())
+    assert found == ("input", "blocks.block0", "blocks.block1")
+    with pytest.raises(ValueError, match=r"name modules with layers="):
+        find_places(Stemmed({name: block() for name in "abcd"}), ())
+
+
 @pytest.mark.parametrize("name", ["small", "preact_resnet18(width=4)", "lenet", "mlp"])
 def test_manifold_mixup_finds_the_stages_of_our_networks(name):
     shape = (8,) if name == "mlp" else (1, 16, 16)
@@ -196,3 +213,23 @@ def test_manifold_mixup_finds_the_stages_of_our_networks(name):
     assert len(objective._places) == 3
     for _ in range(6):
         objective(torch.randn(4, *shape), torch.arange(4) % C).loss.backward()
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["reentrant", "not reentrant"])
+def test_a_pass_that_fails_leaves_no_hook_in_a_checkpointed_model(anew):
+    class Fails(Net):
+        def forward(self, inputs):
+            super().forward(inputs)
+            raise RuntimeError("out of memory")
+
+    class Odd(Net):
+        def forward(self, inputs):
+            return super().forward(inputs)[:, :2]
+
+    inputs, labels = batch()
+    inputs.requires_grad_()
+    for kind, error in ((Fails, RuntimeError), (Odd, ValueError)):
+        model = kind(anew).double()
+        with pytest.raises(error):
+            make("manifold_mixup(layers=[stage1])", model)(inputs, labels, mix=lh.Mix(PARTNER, 0.3))
+        assert not any(module._forward_hooks for module in model.modules()), kind

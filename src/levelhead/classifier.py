@@ -57,6 +57,8 @@ def _fitting(layer: nn.Module, num_classes: int, what: str) -> Classifier:
 def second_head(layer: Classifier, outputs: int, bias: bool, generator: torch.Generator) -> Classifier:
     """A layer with the geometry of ``layer``, drawn as torch draws it, but from ``generator``, not the global one."""
     like = layer.weight
+    if torch.nn.parameter.is_lazy(like):
+        raise ValueError(f"the classifier {layer} has no shape yet; call the model once before building the objective")
     where = {"device": like.device, "dtype": like.dtype}
     head: Classifier
     if isinstance(layer, nn.Linear):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from levelhead.batch import Inputs, concatenated, content, joined, with_content
 from levelhead.classifier import Classifier, find_classifier, fit_head, second_head
 from levelhead.eager import eager
-from levelhead.losses import Consistency, full_precision, one_hot
+from levelhead.losses import Consistency, cross_entropy, full_precision, one_hot
 from levelhead.mixing import Drawn, Step, lerp, unmixed
 from levelhead.network import (
     Features,
@@ -189,6 +189,7 @@ class Objective(nn.Module):
             return labels.to(dtype), None
         if labels.ndim == 0 or labels.shape[0] != size:
             raise ValueError(f"labels must have shape ({size},), not {tuple(labels.shape)}")
+        labels = labels.long()  # in eight bits -100 and 156 are the same
         valid = labels != self.ignore_index
         # asking a GPU whether all count would wait for it; there the mask is always kept
         if labels.device.type == "cpu" and bool(valid.all()):
@@ -229,7 +230,7 @@ class Objective(nn.Module):
 
     def _blended_shape(self, main: Tensor) -> torch.Size:
         """The shape of what will be blended: the inputs, or their embedding."""
-        if main.is_floating_point():
+        if main.is_floating_point() or self.spec.mixing.share == 0:
             return main.shape
         _, embedding = find_embedding(self.model)
         return torch.Size((*main.shape, embedding.embedding_dim))
@@ -245,7 +246,7 @@ class Objective(nn.Module):
 
         def loss(images: Tensor) -> Tensor:
             logits = self._logits_of(call(self.model, with_content(inputs, images)), targets.shape[2:])
-            return _mean(-(targets * logits.log_softmax(1)).sum(1), valid)
+            return _mean(cross_entropy(logits, targets), valid)
 
         found, kept = saliency(self.model, main, loss, weight=2 * clean / self.num_classes)
         settled = self.spec.mixing.settle(main, drawn, found)
@@ -260,6 +261,11 @@ class Objective(nn.Module):
         main = content(inputs)
         if place == INPUT and not main.is_floating_point():
             place = find_embedding(self.model)[0]
+        if targets.ndim == 4 and self.spec.mixing.core.spatial and targets.shape[2:] != main.shape[2:]:
+            raise ValueError(
+                f"{self.spec.mixing} cuts images, and labels and logits in the same places, so they need the images' "
+                f"height and width {tuple(main.shape[2:])}, not {tuple(targets.shape[2:])}; enlarge them, or use mixup"
+            )
         mixed = joined(inputs, drawn.mix.partner)
         if place == INPUT:
             mixed = with_content(mixed, self.spec.mixing.blend(main, drawn))
@@ -297,13 +303,13 @@ class Objective(nn.Module):
                 hooks += stack.enter_context(dropping(self.model, layer, self.spec.predict.dropout, self.generator))
             if place is not None:
                 rewrite = self._rewrite(place, [each is not None for each in places], rows, size, drawn)
-                stack.callback(rewrite.close)
+                stack.enter_context(rewrite)
             output = call(self.model, batch, hooks)
-        trailing = next(iter(views.values())).labels.shape[2:]
-        together = read_logits(output, rows, self.num_classes, trailing)
-        if rewrite is not None:
-            rewrite.check()
-            rewrite.last_as_long_as(together)
+            trailing = next(iter(views.values())).labels.shape[2:]
+            together = read_logits(output, rows, self.num_classes, trailing)
+            if rewrite is not None:
+                rewrite.check()
+                rewrite.last_as_long_as(together)
         logits = together.split(size)
         read = None if features is None else features.read(rows).split(size)
         return {
@@ -368,6 +374,7 @@ class Objective(nn.Module):
 
     def _mixture(self, logits: Tensor, drawn: Drawn) -> Tensor:
         """The mixture of the clean logits: in the weights of the inputs, not of labels that have their own."""
+        logits = full_precision(logits)
         if logits.ndim == 4 and self.spec.mixing.core.spatial:
             return self.spec.mixing.blend(logits, drawn)
         return lerp(logits, drawn.mix)
@@ -416,8 +423,15 @@ def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def _private_generator(shared: bool) -> torch.Generator:
-    rank = 0 if shared else int(os.environ.get("RANK", "0"))
+    rank = 0 if shared else _rank()
     return torch.Generator().manual_seed((torch.initial_seed() + rank * 0x9E3779B97F4A7C15) % 2**63)
+
+
+def _rank() -> int:
+    """This process's number: of a group that was joined, else what a launcher says."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    return int(os.environ.get("RANK", "0"))
 
 
 def _checked_mix(mix: Mix, size: int, partners: int) -> Mix:

@@ -76,7 +76,7 @@ class Features:
     @property
     def hook(self) -> Hook:
         """The hook that reads."""
-        return Hook(self.layer, lambda _, args: self.seen.append(args[0]), before=True)
+        return Hook(self.layer, lambda _, args: self.seen.extend(args[:1]), before=True)
 
     def read(self, rows: int) -> Tensor:
         """The features ``(B, m)``, or ``(B, m, H, W)`` before a convolution."""
@@ -99,10 +99,13 @@ class Rewrite:
         self.seen, self.within, self.lasting = 0, True, False
         self.handle = layer.register_forward_hook(eager()(self._act))
 
-    def close(self) -> None:
-        """The pass is over, and the hook gone; inside a checkpoint it stays, for :meth:`last_as_long_as`."""
+    def __enter__(self) -> None:
+        """The pass begins."""
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        """The pass is over, and the hook gone, unless it lasts inside a checkpoint and nothing failed."""
         self.within = False
-        if not self.lasting:
+        if failure or not self.lasting:
             self.handle.remove()
 
     def last_as_long_as(self, logits: Tensor) -> None:

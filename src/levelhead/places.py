@@ -1,7 +1,7 @@
 """Where hidden states are mixed: the embedding of a model that reads tokens, and the stages of any model."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
@@ -43,18 +43,20 @@ def find_places(model: nn.Module, named: Sequence[str]) -> tuple[str, ...]:
 
 
 def _stages(model: nn.Module) -> list[str]:
-    """Module names of the longest-range row of stages: ``layer1..layer4``, or the children of a container."""
+    """Module names of the row that most of the model is: ``layer1..layer4``, or the children of a container.
+
+    A row that holds less than half of the layers is a stem, or the branches of one block, and no row of stages.
+    """
     modules = sorted(model.named_modules(), key=lambda item: item[0].count(".") + bool(item[0]))  # top level first
-    for shortest in (3, 2):
-        for prefix, module in modules:
-            row = _row(module)
-            if len(row) >= shortest:
-                return [f"{prefix}.{name}".lstrip(".") for name in row]
+    for prefix, module in modules:
+        row = _row(module)
+        if len(row) > 1 and 2 * _layers(module, row) >= _layers(model, dict(model.named_children())):
+            return [f"{prefix}.{name}".lstrip(".") for name in row]
     return []
 
 
 def _row(module: nn.Module) -> list[str]:
-    """Children that follow each other: all of a container, or the largest group of numbered siblings."""
+    """Children that follow each other: all of a container, or the numbered siblings with the most layers."""
     learning = [name for name, child in module.named_children() if any(True for _ in child.parameters())]
     if isinstance(module, nn.Sequential | nn.ModuleList):
         return learning
@@ -62,4 +64,10 @@ def _row(module: nn.Module) -> list[str]:
     for name in learning:
         if found := re.fullmatch(r"(.*?)\d+", name):
             groups.setdefault(found.group(1), []).append(name)
-    return max(groups.values(), key=len, default=[])
+    return max(groups.values(), key=lambda names: _layers(module, names), default=[])
+
+
+def _layers(module: nn.Module, names: Iterable[str]) -> int:
+    """How many layers with parameters of their own are in the children of these names."""
+    parts = [part for name in names for part in module.get_submodule(name).modules()]
+    return sum(any(True for _ in part.parameters(recurse=False)) for part in parts)

@@ -25,7 +25,8 @@ class Output(NamedTuple):
     """What one call of an objective gives.
 
     ``loss`` is a scalar to call ``backward`` on. ``logits (B, C[, H, W])`` and ``targets`` of the same shape belong to
-    the clean view if it ran, else to the mixed one. ``mix`` is the pairing that labels and logits were mixed with.
+    the clean view if it ran, else to the mixed one. ``mix`` is the pairing that inputs and logits were mixed with, and
+    labels too unless the target rule weighs them on its own (``nearest``, ``lam=uniform``).
     ``terms`` are the weighted summands of the loss, detached scalars that stay on the device. ``learned`` is what a
     learned target rule added to the targets of that view (PLS and LaMix: the distribution of the second head),
     detached; ``None`` where nothing is learned.

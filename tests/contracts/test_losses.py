@@ -175,3 +175,8 @@ def test_logit_match_detach(detach):
     match(mixture, mixed).sum().backward()
     assert (mixture.grad is None) == (detach == "target")
     assert (mixed.grad is None) == (detach == "mixed")
+
+
+def test_a_growing_weight_ends_at_its_cap_where_powers_overflow():
+    margin = PENALTIES["margin"]
+    assert margin(growth="multiply", by=10).weight_at(400) == 100

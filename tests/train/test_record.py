@@ -135,3 +135,9 @@ def test_words_that_cannot_be_recorded():
     assert check_records(("embeddings", "targets", "targets")) == ("targets", "embeddings")
     with pytest.raises(ValueError, match="--record must be one of targets, epochs, embeddings, not 'all'"):
         check_records(("all",))
+
+
+def test_targets_of_more_than_two_are_refused_before_training(digits, tmp_path):
+    with pytest.raises(ValueError, match=r"--record targets is about pairs, and mixup\(alpha=0.4, k=3\)"):
+        carry_out(run_of(digits, "mixup(k=3)", ("targets",)), digits, tmp_path)
+    carry_out(run_of(digits, "mixup(k=3)", ("epochs",)), digits, tmp_path)

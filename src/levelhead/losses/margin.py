@@ -8,6 +8,7 @@ The released code can let the weight grow, by adding or by multiplying ``by`` ev
 all of the paper's results are without. The objective is told the epoch by ``set_epoch``.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -52,7 +53,11 @@ class Margin(Penalty):
         steps = epoch // self.every
         if self.growth == "none":
             return self.weight
-        return min(self.weight + steps * self.by if self.growth == "add" else self.weight * self.by**steps, self.cap)
+        try:
+            grown = self.weight + steps * self.by if self.growth == "add" else self.weight * self.by**steps
+        except OverflowError:  # past 1e308, and so past any cap
+            grown = math.inf
+        return min(grown, self.cap)
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Per example."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from levelhead.classifier import find_classifier
 from levelhead.files import write_whole
 from levelhead.network import Features, call, evaluating
+from levelhead.spec import Spec
 from levelhead.types import Mix, Output
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def check_records(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in RECORDS if name in names)
 
 
+def check_recordable(names: tuple[str, ...], spec: Spec) -> None:
+    """Refuse, before training, a method whose targets are not those of pairs."""
+    if "targets" in names and spec.mixing.partners > 1:
+        raise ValueError(
+            f"--record targets is about pairs, and {spec.mixing} mixes more than two; leave one of them out"
+        )
+
+
 def add_targets(sums: dict[str, Tensor], out: Output, labels: Tensor, mixed: bool) -> None:
     """Add one step's targets to the sums of the epoch.
 
@@ -48,8 +57,6 @@ def add_targets(sums: dict[str, Tensor], out: Output, labels: Tensor, mixed: boo
     """
     targets = out.targets.detach().double().cpu()
     labels = labels.cpu()
-    if targets.ndim != 2 or labels.ndim != 1 or out.mix.partner.ndim != 1:
-        raise ValueError("targets are recorded for one label an example, mixed with at most one partner")
     partner = labels[out.mix.partner.cpu()]
     differ = (labels != partner) & torch.tensor(mixed)
     _add(sums, "pairs", _classes_and_others(targets[differ], labels[differ], partner[differ]))

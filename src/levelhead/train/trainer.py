@@ -23,7 +23,7 @@ from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.optimizers import make_optimizer
-from levelhead.train.record import add_targets, write_epoch
+from levelhead.train.record import add_targets, check_recordable, write_epoch
 from levelhead.train.run import Run, stream
 from levelhead.train.schedule import parse_schedule
 
@@ -79,7 +79,9 @@ class Trainer:
         model = models.build(run.network, num_classes=data.num_classes, input_shape=data.shape, vocabulary=data.words)
         self.parameters = models.count_parameters(model)
         mixing = torch.Generator().manual_seed(stream(run.seed, "mixing"))
-        self.objective = Objective(parse(run.sentence), model, data.num_classes, generator=mixing)
+        spec = parse(run.sentence)
+        check_recordable(run.record, spec)
+        self.objective = Objective(spec, model, data.num_classes, generator=mixing)
         optimizer = make_optimizer(self.recipe, self.objective.parameters())
         self.module, self.optimizer = self.fabric.setup(self.objective, optimizer)
         self.order = torch.Generator().manual_seed(stream(run.seed, "data"))
