@@ -6,6 +6,7 @@ Usage: python bench/method_study.py FOLDER COMMIT
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def main() -> None:
             runs.setdefault(entry["method"], []).append(row(entry, folder))
     machine = about["machine"]
     result = {
-        "command": about["command"],
+        "command": re.sub(r" --out \S+", "", about["command"]),
         "levelhead": about["levelhead"],
         "commit": commit,
         "torch": about["versions"]["torch"],

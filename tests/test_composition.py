@@ -467,3 +467,29 @@ def test_a_classifier_without_a_shape_or_called_by_keyword():
 
     with pytest.raises(ValueError, match="but saw nothing"):
         make("pls", Keyword())(*batch())
+
+
+def test_label_distributions_must_be_distributions():
+    inputs, _ = batch()
+    for bad in (torch.full((6, C), -3.0), torch.full((6, C), 0.3), torch.full((6, C), float("nan"))):
+        with pytest.raises(ValueError, match="distributions over the classes"):
+            make("vanilla")(inputs, bad)
+    assert torch.isfinite(make("vanilla")(inputs, torch.full((6, C), 1 / C)).loss)
+
+
+def test_a_layer_that_only_looks_like_the_classifier_is_refused():
+    class Two(nn.Module):
+        """The logits come from ``first``; ``second`` has as many outputs and is used for something else."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(64, C), nn.Linear(64, C)
+
+        def forward(self, inputs):
+            flat = inputs.flatten(1)
+            return self.first(flat) + 0.1 * self.second(flat).tanh()
+
+    with pytest.raises(ValueError, match="does not give the model's logits"):
+        make("pls", Two())(*batch())
+    named = lh.objective("pls", Two(), num_classes=C, classifier="first")
+    assert torch.isfinite(named(*batch()).loss)

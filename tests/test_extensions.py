@@ -115,6 +115,28 @@ def test_entry_points_give_bare_words(monkeypatch):
         lh.parse("mixup | other")
 
 
+@dataclass(frozen=True)
+class Weightless(Penalty):
+    def __call__(self, logits):
+        return logits.mean(1)
+
+
+@dataclass(frozen=True)
+class Undeclared(Rule):
+    amount: float = 0.5
+
+
+def test_what_a_word_lacks_is_said_when_it_is_read(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="needs a weight: float = number"):
+        lh.parse(f"identity | one_hot | cross_entropy | {HERE}:Weightless")
+    with pytest.raises(ValueError, match="declare amount with number, whole"):
+        lh.parse(f"mixup | {HERE}:Undeclared")
+    (tmp_path / "broken_words.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="importing broken_words failed with ZeroDivisionError"):
+        lh.parse("mixup | broken_words:Rule")
+
+
 def test_a_word_in_the_folder_reaches_the_workers(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"

@@ -233,3 +233,69 @@ def test_a_pass_that_fails_leaves_no_hook_in_a_checkpointed_model(anew):
         with pytest.raises(error):
             make("manifold_mixup(layers=[stage1])", model)(inputs, labels, mix=lh.Mix(PARTNER, 0.3))
         assert not any(module._forward_hooks for module in model.modules()), kind
+
+
+class Checkpointed(nn.Module):
+    """Everything inside one checkpoint: dropout, and the classifier too where that is asked for."""
+
+    def __init__(self, anew, rate=0.0, head_inside=False):
+        super().__init__()
+        self.stage1, self.stage2, self.drop = nn.Linear(4, 5), nn.Linear(5, 5), nn.Dropout(rate)
+        self.fc, self.anew, self.head_inside = nn.Linear(5, C), anew, head_inside
+
+    def forward(self, inputs):
+        def trunk(x):
+            hidden = self.drop(self.stage2(self.stage1(x).tanh()).tanh())
+            return self.fc(hidden) if self.head_inside else hidden
+
+        out = trunk(inputs) if self.anew is None else checkpoint(trunk, inputs, use_reentrant=self.anew)
+        return out if self.head_inside else self.fc(out)
+
+
+def checkpointed(anew, **kwargs):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Checkpointed(anew, **kwargs).double()
+
+
+def gradients_of(method, anew, **kwargs):
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(B, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    model = checkpointed(anew, **kwargs)
+    objective = lh.objective(method, model, num_classes=C, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(5)
+    objective(inputs, torch.arange(B) % C).loss.backward()
+    hooks = [module._forward_hooks or module._forward_pre_hooks for module in model.modules()]
+    assert not any(hooks), "the gradient came by, so nothing is left"
+    assert model.drop.p == kwargs.get("rate", 0.0)
+    return torch.cat([p.grad.flatten() for p in objective.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["reentrant", "not reentrant"])
+@pytest.mark.parametrize("method", ["mc_dropout(p=0.3)", "vwci(dropout=0.3, passes=2)"])
+@pytest.mark.parametrize("kind", [{"rate": 0.7}, {"head_inside": True}], ids=["own dropout", "on features"])
+def test_dropout_under_a_checkpoint_drops_the_same_again(anew, method, kind):
+    torch.testing.assert_close(gradients_of(method, anew, **kind), gradients_of(method, None, **kind))
+
+
+@pytest.mark.parametrize("method", ["pls(originals=false)", "lamix(originals=false)"])
+def test_a_classifier_inside_a_checkpoint(method):
+    inside = {"head_inside": True}
+    torch.testing.assert_close(gradients_of(method, False, **inside), gradients_of(method, None, **inside))
+    with pytest.raises(ValueError, match="inside a reentrant checkpoint, where no gradient reaches"):
+        gradients_of(method, True, **inside)
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["reentrant", "not reentrant"])
+def test_two_passes_before_one_backward_are_refused_where_they_cannot_be_told_apart(anew):
+    inputs = torch.randn(B, 4, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(B) % C
+    model = checkpointed(anew)
+    objective = lh.objective("manifold_mixup(layers=[stage1])", model, num_classes=C)
+    first = objective(inputs, labels).loss
+    both = first + nn.functional.cross_entropy(model(inputs), labels)
+    with pytest.raises(ValueError, match="called again before this backward"):
+        both.backward()
+    plain = checkpointed(None)
+    objective = lh.objective("manifold_mixup(layers=[stage1])", plain, num_classes=C)
+    (objective(inputs, labels).loss + objective(inputs, labels).loss).backward()  # without a checkpoint it is fine

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import levelhead as lh
+from levelhead.batch import joined
 
 C, B, L, D = 3, 6, 7, 5
 PARTNER = torch.tensor([1, 0, 3, 2, 5, 4])
@@ -70,6 +71,21 @@ def test_mixup_of_tokens_is_mixup_of_their_vectors():
     y = nn.functional.one_hot(labels, C).double()
     q = 0.3 * y + 0.7 * y[PARTNER]
     torch.testing.assert_close(out.loss, -(q * out.logits.log_softmax(1)).sum(1).mean())
+
+
+def test_masks_are_joined_only_where_something_is_mixed_in():
+    ids, mask, labels = tokens()
+    model = text()
+    lam = torch.tensor([1.0, 0.9, 1.0, 0.9, 1.0, 0.9])
+    make("mixup", model)({"input_ids": ids, "attention_mask": mask}, labels, mix=lh.Mix(PARTNER, lam))
+    expected = torch.where(lam[:, None] < 1, torch.maximum(mask, mask[PARTNER]), mask)
+    assert torch.equal(model.masks[-1], expected.double())
+
+
+def test_a_boolean_padding_mask_says_what_is_not_there():
+    inputs = {"x": torch.zeros(2, 3), "padding_mask": torch.tensor([[False, False, True], [False, True, True]])}
+    got = joined(inputs, lh.Mix(torch.tensor([1, 0]), 0.5))["padding_mask"]
+    assert got.tolist() == [[False, False, True]] * 2
 
 
 def test_masks_of_two_texts_are_joined_and_the_given_ones_stay():

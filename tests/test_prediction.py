@@ -76,7 +76,7 @@ def test_the_model_is_left_as_it_was(method, model_rate):
 
 def test_the_models_own_dropout_layers_take_the_rate():
     model, rates = net(0.1), []
-    model[3].register_forward_pre_hook(lambda module, _: rates.append((module.p, module.training)))
+    model[3].register_forward_hook(lambda module, *_: rates.append((module.p, module.training)))
     inputs, labels = batch()
     objective = make("mc_dropout(p=0.7, samples=2)", model)
     objective(inputs, labels)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from levelhead.types import Mix
+
 Inputs = Tensor | Mapping[str, Any]
 
 #: Entries that hold the content, under the names that Hugging Face models give them.
@@ -31,16 +33,26 @@ def with_content(inputs: Inputs, changed: Tensor) -> Inputs:
     return changed if isinstance(inputs, Tensor) else {**inputs, _content_name(inputs): changed}
 
 
-def joined(inputs: Inputs, partner: Tensor) -> Inputs:
-    """The batch with every mask ``(B, ...)`` joined with those of the partners ``(B,)`` or ``(B, P)``."""
+def joined(inputs: Inputs, mix: Mix) -> Inputs:
+    """The batch with every mask ``(B, ...)`` joined with those of the partners that have a weight in the mixture.
+
+    A mask says which tokens are there, as Hugging Face's do; a boolean one with "padding" in its name says, as
+    torch's do, which are not.
+    """
     if isinstance(inputs, Tensor):
         return inputs
-    size, others = content(inputs).shape[0], partner.view(partner.shape[0], -1)
+    size, others = content(inputs).shape[0], mix.partner.view(mix.partner.shape[0], -1)
+    lam = torch.as_tensor(mix.lam)
+    weights = lam[:, 1:] if lam.ndim == 2 else 1 - lam.expand(size)[:, None]
     changed = dict(inputs)
     for name, value in inputs.items():
         if "mask" in name and isinstance(value, Tensor) and value.ndim > 1 and value.shape[0] == size:
+            marks_absence = "padding" in name and value.dtype == torch.bool
+            join = torch.minimum if marks_absence else torch.maximum
             for place in range(others.shape[1]):
-                changed[name] = torch.maximum(changed[name], value[others[:, place].to(value.device)])
+                seen = (weights[:, place] > 0).to(value.device).view(-1, *[1] * (value.ndim - 1))
+                other = value[others[:, place].to(value.device)]
+                changed[name] = torch.where(seen, join(changed[name], other), changed[name])
     return changed
 
 

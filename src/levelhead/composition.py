@@ -19,8 +19,8 @@ from levelhead.losses import Consistency, cross_entropy, full_precision, one_hot
 from levelhead.mixing import Drawn, Step, lerp, unmixed
 from levelhead.network import (
     Features,
-    Hook,
     Rewrite,
+    Visit,
     call,
     dropping,
     evaluating,
@@ -84,6 +84,8 @@ class Objective(nn.Module):
         reads = size or self._drops_features
         # in a tuple, so that the layer is not registered twice
         self._layer: tuple[Classifier, ...] = (find_classifier(model, num_classes, classifier),) if reads else ()
+        #: Whether the layer was named, or was seen to give the logits.
+        self._trusted = classifier is not None
         for layer in self._layer[: bool(size)]:
             self.head = second_head(layer, size, getattr(spec.targets, "bias", True), self.generator)
         if self.head is not None and getattr(spec.targets, "detach", False):
@@ -147,12 +149,14 @@ class Objective(nn.Module):
             stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
             seed = self.generator.initial_seed()
             torch.manual_seed(seed)
-            layer = self._layer[0] if self._drops_features else None
-            hooks = stack.enter_context(dropping(self.model, layer, plan.dropout, torch.Generator().manual_seed(seed)))
-            sampled = [
-                full_precision(self._logits_of(call(self.model, inputs, hooks))).log_softmax(1)
-                for _ in range(plan.samples)
-            ]
+            generator = torch.Generator().manual_seed(seed)
+            sampled = []
+            for _ in range(plan.samples):
+                with ExitStack() as masks:
+                    for visit in self._dropping(generator):
+                        masks.enter_context(visit)
+                    logits = self._logits_of(call(self.model, inputs))
+                sampled.append(full_precision(logits).log_softmax(1))
         return torch.stack(sampled).logsumexp(0) - torch.tensor(float(plan.samples)).log()
 
     def set_epoch(self, epoch: int) -> None:
@@ -186,7 +190,15 @@ class Objective(nn.Module):
                 raise ValueError(
                     f"label distributions must have shape {(size, self.num_classes)}, not {tuple(labels.shape)}"
                 )
-            return labels.to(dtype), None
+            targets = labels.to(dtype)
+            # asking a GPU would wait for it
+            if targets.device.type == "cpu" and not _are_distributions(targets):
+                raise ValueError(
+                    "labels of floating point are distributions over the classes, not negative and with sums of 1, but "
+                    f"they run from {float(targets.min()):g} to {float(targets.max()):g} with sums from "
+                    f"{float(targets.sum(1).min()):g} to {float(targets.sum(1).max()):g}"
+                )
+            return targets, None
         if labels.ndim == 0 or labels.shape[0] != size:
             raise ValueError(f"labels must have shape ({size},), not {tuple(labels.shape)}")
         labels = labels.long()  # in eight bits -100 and 156 are the same
@@ -266,7 +278,7 @@ class Objective(nn.Module):
                 f"{self.spec.mixing} cuts images, and labels and logits in the same places, so they need the images' "
                 f"height and width {tuple(main.shape[2:])}, not {tuple(targets.shape[2:])}; enlarge them, or use mixup"
             )
-        mixed = joined(inputs, drawn.mix.partner)
+        mixed = joined(inputs, drawn.mix)
         if place == INPUT:
             mixed = with_content(mixed, self.spec.mixing.blend(main, drawn))
         labels = self._blend_maps(targets, drawn, label_mix)
@@ -296,25 +308,50 @@ class Objective(nn.Module):
         places = [view.place for view in views.values()] * repeats
         place = next((place for place in places if place is not None), None)
         rewrite = None
+        visits: list[Visit] = []
         with ExitStack() as stack:
-            hooks: tuple[Hook, ...] = () if features is None else (features.hook,)
             if self.training and self.spec.predict.dropout:
-                layer = self._layer[0] if self._drops_features else None
-                hooks += stack.enter_context(dropping(self.model, layer, self.spec.predict.dropout, self.generator))
+                visits += self._dropping(self.generator)
             if place is not None:
                 rewrite = self._rewrite(place, [each is not None for each in places], rows, size, drawn)
-                stack.enter_context(rewrite)
-            output = call(self.model, batch, hooks)
+                visits.append(rewrite)
+            for visit in visits:
+                stack.enter_context(visit)
+            output = call(self.model, batch, () if features is None else (features.hook,))
             trailing = next(iter(views.values())).labels.shape[2:]
             together = read_logits(output, rows, self.num_classes, trailing)
             if rewrite is not None:
                 rewrite.check()
-                rewrite.last_as_long_as(together)
+            for visit in visits:
+                visit.last_as_long_as(together)
         logits = together.split(size)
-        read = None if features is None else features.read(rows).split(size)
+        read = None if features is None else self._features(features.read(rows), together).split(size)
         return {
             name: _Seen(logits[at :: len(views)], None if read is None else read[at]) for at, name in enumerate(views)
         }
+
+    def _dropping(self, generator: torch.Generator) -> list[Visit]:
+        """The dropout of one pass."""
+        layer = self._layer[0] if self._drops_features else None
+        return dropping(self.model, layer, self.spec.predict.dropout, generator)
+
+    @eager()
+    def _features(self, features: Tensor, logits: Tensor) -> Tensor:
+        """The features, once it is known that the second head can learn on them.
+
+        Raises ``ValueError`` where the layer that was found does not give the logits.
+        """
+        if not self._trusted:
+            given = self._layer[0](features.detach())
+            given = given.mean((2, 3)) if given.ndim == 4 and logits.ndim == 2 else given
+            if given.shape == logits.shape and not torch.allclose(given, logits.detach(), rtol=0.05, atol=1e-3):
+                raise ValueError(
+                    f"the last layer with {self.num_classes} outputs, {self._layer[0]}, does not give the model's "
+                    "logits, so a second head beside it would learn on the wrong features; name the classifier layer "
+                    "with classifier='...'"
+                )
+            self._trusted = True
+        return features
 
     def _rewrite(self, place: str, blended: list[bool], rows: int, size: int, drawn: Drawn) -> Rewrite:
         """Blend the rows of the mixed views where they come out of a layer."""
@@ -420,6 +457,10 @@ def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
     if valid is None:
         return values.mean()
     return values.where(valid, 0).sum() / valid.sum().clamp_min(1)
+
+
+def _are_distributions(targets: Tensor) -> bool:
+    return bool((targets >= 0).all() and ((targets.sum(1) - 1).abs() <= 1e-3).all())
 
 
 def _private_generator(shared: bool) -> torch.Generator:

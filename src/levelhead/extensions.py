@@ -6,6 +6,7 @@ A package declares entry points in the groups ``levelhead.mixing``, ``levelhead.
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -28,6 +29,8 @@ def find(slot: str, family: Mapping[str, type[Member]], bases: tuple[type, ...],
             raise ValueError(f"{name!r}: cannot import {error.name}; is it installed, or in this folder?") from None
         except AttributeError:
             raise ValueError(f"{name!r}: the module {module} has no {attribute}") from None
+        except Exception as error:  # whatever the user's own module does when it is imported
+            raise ValueError(f"{name!r}: importing {module} failed with {error!r}") from error
         cure = "leave its `word` away, so that it is called by its path"
     else:
         registered = {point.name: point for point in entry_points(group=f"levelhead.{slot}")}
@@ -38,6 +41,14 @@ def find(slot: str, family: Mapping[str, type[Member]], bases: tuple[type, ...],
     if not isinstance(found, type) or not issubclass(found, bases) or not issubclass(found, Member):
         kinds = " or ".join(f"levelhead's {base.__name__}" for base in bases)
         raise ValueError(f"{name!r} must be a class derived from {kinds} to stand in the {slot} slot")
+    plain = [item.name for item in fields(found) if "check" not in item.metadata]
+    if plain:
+        raise ValueError(
+            f"{name!r}: declare {', '.join(plain)} with number, whole, flag, choice or words of levelhead.member, "
+            "so that the value is checked and printed"
+        )
+    if slot == "penalty" and "weight" not in {item.name for item in fields(found)}:
+        raise ValueError(f"{name!r} needs a weight: float = number(0.1, low=0), which multiplies the penalty")
     if found.word != name:
         raise ValueError(f"{name!r} calls itself {found.word!r}, so its text would not read back; {cure}")
     return found

@@ -72,15 +72,30 @@ class Features:
 
     def __init__(self, layer: nn.Module) -> None:
         self.layer, self.seen = layer, list[Tensor]()
+        self.expects_gradient, self.reached = torch.is_grad_enabled(), True
 
     @property
     def hook(self) -> Hook:
         """The hook that reads."""
-        return Hook(self.layer, lambda _, args: self.seen.extend(args[:1]), before=True)
+        return Hook(self.layer, self._see, before=True)
+
+    def _see(self, _: nn.Module, args: tuple[Tensor, ...]) -> None:
+        self.seen.extend(args[:1])
+        self.reached = torch.is_grad_enabled()
 
     def read(self, rows: int) -> Tensor:
         """The features ``(B, m)``, or ``(B, m, H, W)`` before a convolution."""
         wanted = 2 if isinstance(self.layer, nn.Linear) else 4
+        if self.expects_gradient and not self.reached:
+            raise ValueError(
+                "the classifier layer lies inside a reentrant checkpoint, where no gradient reaches its features; "
+                "leave it outside the checkpoint, or use checkpoint(..., use_reentrant=False)"
+            )
+        if len(self.seen) == 1 and self.seen[0].ndim == 3:
+            raise ValueError(
+                f"the classifier layer sees features {tuple(self.seen[0].shape)}, one vector a token, and the model "
+                "picks one of its logits; a second head learns on one vector an example: use a method without one"
+            )
         if len(self.seen) != 1 or self.seen[0].ndim != wanted or self.seen[0].shape[0] != rows:
             came = ", ".join(str(tuple(features.shape)) for features in self.seen) or "nothing"
             shape = f"({rows}, m)" if wanted == 2 else f"({rows}, m, H, W)"
@@ -91,58 +106,139 @@ class Features:
         return self.seen[0]
 
 
-class Rewrite:
-    """Changes what comes out of a layer during one pass, and again when a checkpoint computes that pass anew."""
+class Visit:
+    """What is done at one layer in one pass of ours, and again when a checkpoint computes that pass anew.
 
-    def __init__(self, layer: nn.Module, name: str, change: Callable[[Tensor], Tensor], rows: int) -> None:
-        self.layer, self.name, self.change, self.rows = layer, name, change, rows
-        self.seen, self.within, self.lasting = 0, True, False
-        self.handle = layer.register_forward_hook(eager()(self._act))
+    Its hooks go when the pass is over; where the layer lies inside a checkpoint they stay until the gradient has come
+    by, or until nobody can ask for it any more.
+    """
 
-    def __enter__(self) -> None:
+    def __init__(self, layer: nn.Module, name: str) -> None:
+        self.layer, self.name = layer, name
+        self.within, self.lasting, self.passed_by = True, False, False
+        self.handles: list[Any] = []
+
+    def __enter__(self) -> "Visit":
         """The pass begins."""
+        return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        """The pass is over, and the hook gone, unless it lasts inside a checkpoint and nothing failed."""
+        """The pass is over."""
         self.within = False
-        if failure or not self.lasting:
-            self.handle.remove()
+        if failure or not self.lasting or not torch.is_grad_enabled():
+            self.remove()
+
+    def remove(self) -> None:
+        """Leave the layer as it was."""
+        for handle in self.handles:
+            handle.remove()
 
     def last_as_long_as(self, logits: Tensor) -> None:
         """Let a hook that is still needed go with the graph of ``logits``, if no gradient comes by before."""
         if self.lasting and logits.requires_grad:
             token = _Token()
-            weakref.finalize(token, self.handle.remove)
+            weakref.finalize(token, self.remove)
             logits.register_hook(lambda _, token=token: None)  # the graph holds the token, and nobody else
         elif self.lasting:
-            self.handle.remove()
+            self.remove()
+
+    def ours(self) -> bool:
+        """Whether the layer now runs for our pass, and not for somebody else's.
+
+        Raises ``ValueError`` where two passes wait to be computed anew: nothing tells them apart.
+        """
+        frames = _checkpoint_frames()
+        if self.within:
+            self.lasting |= bool(frames)
+            return True
+        if not frames & {"backward", "unpack_hook"}:
+            self.passed_by |= self.layer.training
+            return False
+        if self.passed_by:
+            raise ValueError(
+                f"the layer {self.name!r} lies inside a checkpoint, and the model was called again before this "
+                "backward; call backward after each pass, or train without gradient checkpointing"
+            )
+        return True
+
+    def until_gradient(self, *tensors: Any) -> None:
+        """The hooks are needed until the gradient is behind what we did: at our input, or else at our output."""
+        reached = next((each for each in tensors if isinstance(each, Tensor) and each.requires_grad), None)
+        if self.lasting and reached is not None:
+            reached.register_hook(lambda _: self.remove())
+
+
+class Rewrite(Visit):
+    """Changes what comes out of a layer."""
+
+    def __init__(self, layer: nn.Module, name: str, change: Callable[[Tensor], Tensor], rows: int) -> None:
+        super().__init__(layer, name)
+        self.change, self.rows, self.seen = change, rows, 0
+        self.handles.append(layer.register_forward_hook(eager()(self._act)))
 
     def check(self) -> None:
         """Refuse a layer that the pass did not visit exactly once."""
         if self.seen != 1:
             raise ValueError(
                 f"the layer {self.name!r} ran {self.seen} times in a forward pass; hidden states are mixed at layers "
-                "that run once: name others with layers=[...]"
+                "that run once: name others with manifold_mixup(layers=[...])"
             )
 
     def _act(self, _: nn.Module, __: Any, output: Any) -> Any:
-        checkpointed = _checkpoint_frames()
-        if not self.within and not checkpointed & {"backward", "unpack_hook"}:
-            return None  # not the pass computed anew, but somebody else's pass through the model
+        if not self.ours():
+            return None
         first, *rest = output if isinstance(output, tuple) else (output,)
         if not isinstance(first, Tensor) or first.shape[:1] != (self.rows,):
             came = tuple(first.shape) if isinstance(first, Tensor) else type(first).__name__
             raise ValueError(
                 f"the layer {self.name!r} gives {came}, but mixing needs a tensor with {self.rows} rows, one an "
-                "example; name another with layers=[...]"
+                "example; name another with manifold_mixup(layers=[...])"
             )
         changed = self.change(first)
         self.seen += self.within
-        if checkpointed:
-            self.lasting = True
-            if changed.requires_grad:
-                changed.register_hook(lambda _: self.handle.remove())
+        self.until_gradient(first, changed)
         return (changed, *rest) if isinstance(output, tuple) else changed
+
+
+class Drop(Visit):
+    """Runs one of the model's own dropout layers at a rate of ours; it draws from the global generator, as always."""
+
+    def __init__(self, layer: Any, rate: float) -> None:
+        super().__init__(layer, type(layer).__name__)
+        self.rate = rate
+        self.before: tuple[float, bool] | None = None
+        self.handles.append(layer.register_forward_pre_hook(eager()(self._set)))
+        self.handles.append(layer.register_forward_hook(eager()(self._restore), always_call=True))
+
+    def _set(self, layer: Any, _: Any) -> None:
+        if self.ours():
+            self.before = layer.p, layer.training
+            layer.p, layer.training = self.rate, True
+
+    def _restore(self, layer: Any, args: tuple[Any, ...], output: Any) -> None:
+        if self.before is not None:
+            layer.p, layer.training = self.before
+            self.before = None
+            self.until_gradient(*args, output)
+
+
+class DropFeatures(Visit):
+    """Drops some of what goes into a layer; the same ones where the pass is computed anew."""
+
+    def __init__(self, layer: nn.Module, rate: float, generator: torch.Generator) -> None:
+        super().__init__(layer, type(layer).__name__)
+        self.rate, self.generator = rate, generator
+        self.kept: Tensor | None = None
+        self.handles.append(layer.register_forward_pre_hook(eager()(self._drop)))
+
+    def _drop(self, _: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not self.ours():
+            return None
+        if self.kept is None:
+            self.kept = torch.rand(args[0].shape, generator=self.generator) >= self.rate
+        dropped = args[0] * self.kept.to(args[0].device, args[0].dtype) / (1 - self.rate)
+        self.until_gradient(args[0], dropped)
+        return (dropped, *args[1:])
 
 
 class _Token:
@@ -174,32 +270,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-@contextmanager
-def dropping(
-    model: nn.Module, layer: nn.Module | None, rate: float, generator: torch.Generator
-) -> Iterator[tuple[Hook, ...]]:
-    """Dropout at ``rate``: in the model's own dropout layers, or on what goes into ``layer`` where it has none.
+def dropping(model: nn.Module, layer: nn.Module | None, rate: float, generator: torch.Generator) -> list[Visit]:
+    """Dropout at ``rate`` in one pass: in the model's own dropout layers, or on what goes into ``layer``.
 
-    Yields the hooks that a pass needs for it. The model's layers draw from the global generator, as they always do;
-    the other draws come from ``generator``.
+    The model's layers draw from the global generator, as they always do; the other draws come from ``generator``.
     """
     if layer is not None:
-
-        def drop(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            kept = torch.rand(args[0].shape, generator=generator) >= rate
-            return (args[0] * kept.to(args[0].device, args[0].dtype) / (1 - rate), *args[1:])
-
-        yield (Hook(layer, eager()(drop), before=True),)
-        return
-    layers = own_dropout(model)
-    before = [(each, each.p, each.training) for each in layers]
-    try:
-        for each in layers:
-            each.p, each.training = rate, True
-        yield ()
-    finally:
-        for each, p, training in before:
-            each.p, each.training = p, training
+        return [DropFeatures(layer, rate, generator)]
+    return [Drop(each, rate) for each in own_dropout(model)]
 
 
 def own_dropout(model: nn.Module) -> list[Any]:

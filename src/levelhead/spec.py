@@ -18,7 +18,7 @@ from levelhead.losses import LOSSES, PENALTIES, Consistency, CrossEntropy, Loss,
 from levelhead.member import Member, show
 from levelhead.mixing import MIXERS, Mixer
 from levelhead.prediction import Predict
-from levelhead.targets import RULES, OneHot, Rule
+from levelhead.targets import RULES, Rule
 
 SLOTS = ("mixing", "targets", "loss", "penalty")
 _FAMILIES: dict[str, tuple[Mapping[str, type[Any]], tuple[type, ...]]] = {
@@ -277,5 +277,5 @@ def _refuse_nonsense(spec: Spec) -> None:
             raise ValueError("nearest rounds the weights of mixed labels, but nothing is mixed; use one_hot")
     if spec.loss.mixed == 0 and not spec.compares_views:
         raise ValueError("the mixed view has no weight and no penalty looks at it; use identity as the mixing")
-    if isinstance(spec.targets, OneHot) and spec.targets.lam == "uniform" and spec.loss.mixed == 0:
-        raise ValueError("lam=uniform changes the labels of the mixed view, which has no weight here")
+    if spec.loss.mixed == 0 and (spec.targets.lam == "uniform" or spec.targets.word == "nearest"):
+        raise ValueError(f"{spec.targets} changes the labels of the mixed view, which has no weight here")

@@ -48,6 +48,14 @@ class TestEveryLossFunction:
             getattr(lh.losses, name)(logits(), torch.zeros(3, C + 1))
 
 
+def test_bce_where_a_probability_is_one():
+    z = torch.tensor([[1e4, 0.0, 0.0]], requires_grad=True)
+    value = lh.losses.bce(z, torch.tensor([0]))
+    value.sum().backward()
+    assert value.item() == 0
+    assert torch.isfinite(z.grad).all()
+
+
 def test_focal_zero_is_cross_entropy():
     labels = torch.tensor([0, 1, 2])
     torch.testing.assert_close(lh.losses.focal(logits(), labels, 0), lh.losses.cross_entropy(logits(), labels))

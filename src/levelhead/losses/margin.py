@@ -40,6 +40,11 @@ class Margin(Penalty):
     every: int = whole(1, low=1)
     cap: float = number(100.0, low=0)
 
+    def check(self) -> None:
+        """A factor of at most one would let the weight shrink."""
+        if self.growth == "multiply" and self.by <= 1:
+            raise ValueError(f"margin: growth=multiply needs by= above 1, such as by=10, not {self.by:g}")
+
     def moot(self) -> set[str]:
         """A constant weight has no steps."""
         return {"by", "every", "cap"} if self.growth == "none" else set()
