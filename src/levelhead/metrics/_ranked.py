@@ -84,5 +84,5 @@ def equal_mass_ece(
     bounds = np.searchsorted(confidence, edges, side="right")
     if not reference:
         bounds[0] = 0
-    gaps = [abs(float(total[a:b].sum()) - int(correct[a:b].sum())) for a, b in pairwise(bounds) if b > a]
+    gaps = [abs(float(total[a:b].sum()) - float(correct[a:b].sum())) for a, b in pairwise(bounds) if b > a]
     return sum(gaps) / n
