@@ -2,6 +2,13 @@
 
 from levelhead.metrics._bins import Bins
 from levelhead.metrics.bootstrap import bootstrap
+from levelhead.metrics.decomposition import (
+    BrierDecomposition,
+    NLLDecomposition,
+    brier_decomposition,
+    brier_decomposition_of,
+    nll_decomposition,
+)
 from levelhead.metrics.detection import aupr_in, aupr_out, auroc, fpr95
 from levelhead.metrics.evidence import (
     CalibrationTest,
@@ -37,10 +44,12 @@ from levelhead.metrics.streaming import Calibration
 
 __all__ = [
     "Bins",
+    "BrierDecomposition",
     "Calibration",
     "CalibrationTest",
     "Interval",
     "McNemar",
+    "NLLDecomposition",
     "PairedDifference",
     "accuracy",
     "accuracy_at_coverage",
@@ -53,6 +62,8 @@ __all__ = [
     "bin_intervals",
     "bootstrap",
     "brier",
+    "brier_decomposition",
+    "brier_decomposition_of",
     "calibration_test",
     "calibration_test_of",
     "classwise_ece",
@@ -69,6 +80,7 @@ __all__ = [
     "mcnemar",
     "negative_entropy",
     "nll",
+    "nll_decomposition",
     "oe",
     "paired",
     "paired_difference",

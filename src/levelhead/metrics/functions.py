@@ -10,6 +10,8 @@ Labels may also be distributions, (N, C) floating rows that sum to one within th
 votes: an example is then right by the mass on its predicted class (`_distributions.py` has the table).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from levelhead.metrics import _distributions
@@ -32,9 +34,11 @@ def _checked(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     return given
 
 
-def _accumulate(part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> Calibration:
+def _accumulate(
+    parts: Iterable[str], logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15
+) -> Calibration:
     given = _checked(logits, probs, labels)
-    accumulator = Calibration(given.scores.shape[1], n_bins, parts=[part])
+    accumulator = Calibration(given.scores.shape[1], n_bins, parts=parts)
     accumulator._add(given)
     return accumulator
 
@@ -43,7 +47,7 @@ def _measure(name: str, part: str, logits: Array | None, probs: Array | None, la
     check_n_bins(n_bins)
     if _distributions.are_distributions(labels):
         return _distributions.measure(name, logits, probs, labels, n_bins)
-    return _accumulate(part, logits, probs, labels, n_bins).compute()[name]
+    return _accumulate([part], logits, probs, labels, n_bins).compute()[name]
 
 
 def accuracy(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
@@ -145,7 +149,7 @@ def reliability(*, logits: Array | None = None, probs: Array | None = None, labe
     check_n_bins(n_bins)
     if _distributions.are_distributions(labels):
         return _distributions.bins(logits, probs, labels, n_bins)
-    return _accumulate("top_label", logits, probs, labels, n_bins).bins()
+    return _accumulate(["top_label"], logits, probs, labels, n_bins).bins()
 
 
 def _ranked(logits: Array | None, probs: Array | None, labels: Array) -> tuple[np.ndarray, np.ndarray]:
@@ -186,7 +190,7 @@ def smooth_ece(*, logits: Array | None = None, probs: Array | None = None, label
     if _distributions.are_distributions(labels):
         rest, wrong = _distributions.ranked(logits, probs, labels)
         return _smooth_ece(1 - rest, 1 - rest, 1 - wrong, np.ones(len(rest)))
-    return _accumulate("cells", logits, probs, labels).compute()["smooth_ece"]
+    return _accumulate(["cells"], logits, probs, labels).compute()["smooth_ece"]
 
 
 def accuracy_at_coverage(
