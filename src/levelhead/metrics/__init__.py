@@ -1,7 +1,7 @@
 """Measures of predictions: accuracy, calibration, selective prediction, detection."""
 
 from levelhead.metrics._bins import Bins
-from levelhead.metrics.bootstrap import bootstrap
+from levelhead.metrics.bootstrap import bootstrap, paired_bootstrap
 from levelhead.metrics.decomposition import (
     BrierDecomposition,
     NLLDecomposition,
@@ -38,8 +38,9 @@ from levelhead.metrics.functions import (
     top5,
 )
 from levelhead.metrics.intervals import Interval, paired, student_t
-from levelhead.metrics.pairing import McNemar, PairedDifference, mcnemar, paired_difference
+from levelhead.metrics.pairing import McNemar, PairedDifference, aligned, mcnemar, paired_difference, per_example
 from levelhead.metrics.scores import energy, max_logit, max_softmax, negative_entropy
+from levelhead.metrics.seeds import SeedsInterval, hierarchical_bootstrap, seeds_difference, seeds_needed, sign_flip
 from levelhead.metrics.streaming import Calibration
 
 __all__ = [
@@ -51,10 +52,12 @@ __all__ = [
     "McNemar",
     "NLLDecomposition",
     "PairedDifference",
+    "SeedsInterval",
     "accuracy",
     "accuracy_at_coverage",
     "ace",
     "adaptive_ece",
+    "aligned",
     "aupr_in",
     "aupr_out",
     "aurc",
@@ -74,6 +77,7 @@ __all__ = [
     "fpr95",
     "gap",
     "gap_interval",
+    "hierarchical_bootstrap",
     "max_logit",
     "max_softmax",
     "mce",
@@ -83,9 +87,14 @@ __all__ = [
     "nll_decomposition",
     "oe",
     "paired",
+    "paired_bootstrap",
     "paired_difference",
+    "per_example",
     "reliability",
     "rmsce",
+    "seeds_difference",
+    "seeds_needed",
+    "sign_flip",
     "smooth_ece",
     "student_t",
     "top5",
