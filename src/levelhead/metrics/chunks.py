@@ -8,9 +8,11 @@ because reductions over short rows vectorise badly: 21 classes take a third of t
 worked in float64, everything narrower in float32; sums over rows are always float64 (the measures' side).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,11 +35,11 @@ class Workspace:
         self._working = working
         self._slots: dict[str, Tensor] = {}
 
-    def matrix(self, slot: str, rows: int, columns: int) -> Tensor:
-        """A (rows, columns) view of a slot's memory; what it held before is gone."""
+    def matrix(self, slot: str, rows: int, columns: int, dtype: torch.dtype | None = None) -> Tensor:
+        """A (rows, columns) view of a slot's memory, in the working dtype if none is said; what it held is gone."""
         size = rows * columns
         if slot not in self._slots or self._slots[slot].numel() < size:
-            self._slots[slot] = torch.empty(size, dtype=self._working, device=self._device)
+            self._slots[slot] = torch.empty(size, dtype=dtype or self._working, device=self._device)
         return self._slots[slot][:size].view(rows, columns)
 
 
@@ -85,10 +87,10 @@ class Block:
         assert not self._exponentiated
         if self.scores.shape[1] <= 5:
             return torch.ones_like(self.labels, dtype=torch.bool)
-        upto = self._count(torch.ge)
+        upto = self._count("greater_equal")
         if bool((upto <= 5).all()):
             return upto <= 5
-        above = self._count(torch.gt)
+        above = self._count("greater")
         found = above < 5
         unsure = where_true(found & (upto > 5))  # a tie over the fifth place: equal scores rank by class index
         if unsure.numel():
@@ -97,10 +99,15 @@ class Block:
             found[unsure] = above[unsure] + ((rows == rows.gather(1, labels)) & earlier).sum(1) < 5
         return found
 
-    def _count(self, compare: Callable[..., Tensor]) -> Tensor:
-        """(n,) number of classes whose score compares so to the label's, in the working dtype."""
+    def _count(self, compare: str) -> Tensor:
+        """(n,) number of classes whose score compares ("greater", "greater_equal") so to the label's."""
+        if self.transposed and self._full.device.type == "cpu":  # bytes are added up fast, and 64 classes fit
+            own = self.own.numpy()[None]
+            held = getattr(np, compare)(self._full[:, : len(self)].numpy(), own)
+            return torch.from_numpy(held.view(np.uint8).sum(0, dtype=np.uint8))
         own = torch.nn.functional.pad(self.own, (0, -len(self) % REGISTER)) if self.transposed else self.own
-        return compare(self._full, own.unsqueeze(self.class_dim), out=self._scratch()).sum(self.class_dim)[: len(self)]
+        held = getattr(torch, compare)(self._full, own.unsqueeze(self.class_dim), out=self._scratch())
+        return held.sum(self.class_dim)[: len(self)]
 
     def _scratch(self) -> Tensor:
         return self._space.matrix("scratch", *self._full.shape)
@@ -128,12 +135,28 @@ class Block:
         assert self._exponentiated
         return torch.frac(self._full, out=self._scratch()).sum(self.class_dim)[: len(self)]
 
-    def probs(self, total: Tensor) -> Tensor:
-        """(n, C), or (C, n) where `transposed`: probabilities, not to be written to; `total` from `sums`."""
-        if self.kind == "probs":
-            return self.weights
-        scratch = self._scratch().narrow(1 - self.class_dim, 0, len(self))
-        return torch.mul(self.weights, total.reciprocal().unsqueeze(self.class_dim), out=scratch)
+    def others_above(self, least: float, total: Tensor) -> tuple[Tensor, Tensor]:
+        """Classes (int64) and values of the probabilities above about `least`, the labels' own left out."""
+        bound = (torch.full_like(total, least) if self.kind == "probs" else total * least).unsqueeze(self.class_dim)
+        if self.weights.device.type == "cpu":  # NumPy compares four times as fast as torch, which widens the booleans
+            mask = torch.from_numpy(np.greater(self.weights.numpy(), bound.numpy()))
+        else:
+            mask = self.weights > bound
+        places = _places(mask.scatter_(self.class_dim, self._index, False))
+        classes, rows = places if self.transposed else places[::-1]
+        values = (self.weights if self.transposed else self.weights.t())[classes, rows]
+        return classes, values if self.kind == "probs" else values * total.reciprocal()[rows]
+
+    def label_probs(self, total: Tensor) -> Tensor:
+        """(n,) the label's probability, rounded as those of `others_above`."""
+        own = self._of_label(self.weights)
+        return own if self.kind == "probs" else own * total.reciprocal()
+
+    def probs_by_class(self, total: Tensor) -> Tensor:
+        """(C,) float64: each class's probabilities, summed over the rows."""
+        wide = self._space.matrix("wide", *self.weights.shape, dtype=torch.float64).copy_(self.weights)
+        share = total.double().reciprocal() if self.kind == "logits" else torch.ones_like(total, dtype=torch.float64)
+        return torch.mv(wide if self.transposed else wide.t(), share)
 
     @property
     def stored_as(self) -> torch.dtype:
@@ -188,7 +211,7 @@ class Chunk:
             weights = block.weights
             row["total"] = total = block.sums()
             if self.kind == "logits":
-                bad = not bool(total.sum().isfinite())  # NaN or +inf anywhere makes the sum so
+                bad = not math.isfinite(float(total.sum()))  # NaN or +inf anywhere makes the sum so
                 if "rest" in needs:
                     row["below_top"] = block.sums_below_top()
             else:
@@ -245,9 +268,11 @@ class Chunk:
         """(n,) bool: the label is the prediction, which is the first class with the highest score."""
         at_top = self._own == 0 if self.kind == "logits" else self._own == self._top
         # Two classes can share the top only where it is at most one half: only there is an argmax needed.
-        tied = where_true(at_top & (self.confidence <= 0.501))
-        if tied.numel():
-            at_top[tied] = self.scores[tied].argmax(1) == self.labels[tied]
+        unsure = where_true(at_top & (self.confidence <= 0.501))
+        if unsure.numel():
+            scores, labels = class_major(self.scores[unsure], self.scores.dtype), self.labels[unsure]
+            tied = where_true((scores == scores.gather(0, labels[None])).sum(0) > 1)
+            at_top[unsure[tied]] = scores[:, tied].argmax(0) == labels[tied]
         return at_top
 
     @property
@@ -294,6 +319,27 @@ def where_true(mask: Tensor) -> Tensor:
     if mask.device.type == "cpu":
         return torch.from_numpy(mask.numpy().ravel().nonzero()[0])
     return mask.flatten().nonzero().flatten()
+
+
+def _places(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the true entries of a matrix, in order."""
+    if mask.device.type != "cpu":
+        rows, columns = mask.nonzero(as_tuple=True)
+        return rows, columns
+    width = mask.shape[1]
+    flat = _true_places(mask.numpy().ravel())
+    ends = np.searchsorted(flat, np.arange(1, len(mask) + 1) * width)
+    lines = np.repeat(np.arange(len(mask)), np.diff(ends, prepend=0))
+    return torch.from_numpy(lines), torch.from_numpy(flat - lines * width)
+
+
+def _true_places(mask: np.ndarray) -> np.ndarray:
+    """`np.flatnonzero` of many booleans few of which are true: looked for eight at a time."""
+    whole = len(mask) // 8 * 8
+    words = np.flatnonzero(mask[:whole].view(np.uint64))
+    inside = np.flatnonzero(mask[:whole].view(np.uint64)[words].view(np.bool_))
+    found = words[inside >> 3] * 8 + (inside & 7)
+    return np.concatenate([found, np.flatnonzero(mask[whole:]) + whole])
 
 
 def sum_tolerance(probs: Tensor) -> float:

@@ -5,7 +5,6 @@ this accumulator, run once.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -19,16 +18,16 @@ from levelhead.metrics._measures import READERS, accuracy_at_coverage, bins_of, 
 from levelhead.metrics._pointwise import State
 from levelhead.metrics._samples import Samples
 from levelhead.metrics._sharing import gathered, reduced
-from levelhead.metrics.chunks import Block, Chunk, chunks
+from levelhead.metrics.chunks import Chunk, chunks
 from levelhead.metrics.given import Array, Given, check_dense
 
 
 class _Part(NamedTuple):
-    """Some sums: how they begin, what adds a chunk's rows or a block's matrix, and what a chunk must have for it."""
+    """Some sums: how they begin; what adds a chunk's rows, or collects from its blocks; what a chunk must have."""
 
     zeros: Callable[[int, int], State]
     add: Callable[[State, Chunk], None] | None = None
-    visit: Callable[[State, Block, Tensor], None] | None = None
+    collector: Callable[[State], _class_bins.Collector] | None = None
     needs: tuple[str, ...] = ()
 
 
@@ -38,7 +37,7 @@ _PARTS: Mapping[str, _Part] = {
     "nll": _Part(_pointwise.zeros_nll, _pointwise.add_nll),
     "brier": _Part(_pointwise.zeros_brier, _pointwise.add_brier, needs=("brier",)),
     "top_label": _Part(_top_label.zeros, _top_label.add),
-    "class_bins": _Part(_class_bins.zeros, visit=_class_bins.visit),
+    "class_bins": _Part(_class_bins.zeros, collector=_class_bins.Collector),
     "cells": _Part(_cells.zeros, _cells.add, needs=("rest",)),
 }
 
@@ -112,14 +111,16 @@ class Calibration:
         fresh._to(given.scores.device)
         parts = [_PARTS[name] for name in self._parts]
         needs = {need for part in parts for need in part.needs} | ({"rest"} if self.exact else set())
-        visits = tuple(partial(part.visit, fresh._state) for part in parts if part.visit)
-        for chunk in chunks(given, tuple(needs), visits):
+        collectors = [part.collector(fresh._state) for part in parts if part.collector]
+        for chunk in chunks(given, tuple(needs), tuple(collector.visit for collector in collectors)):
             for part in parts:
                 if part.add:
                     part.add(fresh._state, chunk)
             if self.exact:
                 fresh._samples.add(chunk)
             fresh.num_examples += len(chunk)
+        for collector in collectors:
+            collector.flush()
         self._to(given.scores.device)
         self._absorb(fresh)
 
