@@ -102,9 +102,8 @@ class Block:
     def _count(self, compare: str) -> Tensor:
         """(n,) number of classes whose score compares ("greater", "greater_equal") so to the label's."""
         if self.transposed and self._full.device.type == "cpu":  # bytes are added up fast, and 64 classes fit
-            own = self.own.numpy()[None]
-            held = getattr(np, compare)(self._full[:, : len(self)].numpy(), own)
-            return torch.from_numpy(held.view(np.uint8).sum(0, dtype=np.uint8))
+            ahead = getattr(np, compare)(self._full[:, : len(self)].numpy(), self.own.numpy()[None])
+            return torch.from_numpy(ahead.view(np.uint8).sum(0, dtype=np.uint8))
         own = torch.nn.functional.pad(self.own, (0, -len(self) % REGISTER)) if self.transposed else self.own
         held = getattr(torch, compare)(self._full, own.unsqueeze(self.class_dim), out=self._scratch())
         return held.sum(self.class_dim)[: len(self)]
@@ -154,7 +153,8 @@ class Block:
 
     def probs_by_class(self, total: Tensor) -> Tensor:
         """(C,) float64: each class's probabilities, summed over the rows."""
-        wide = self._space.matrix("wide", *self.weights.shape, dtype=torch.float64).copy_(self.weights)
+        rows, columns = self.weights.shape
+        wide = self._space.matrix("wide", rows, columns, torch.float64).copy_(self.weights)
         share = total.double().reciprocal() if self.kind == "logits" else torch.ones_like(total, dtype=torch.float64)
         return torch.mv(wide if self.transposed else wide.t(), share)
 
