@@ -56,8 +56,12 @@ def calibration_test(
 
 
 def calibration_test_of(bins: Bins, *, level: float = 0.95, replicates: int = 1000, seed: int = 0) -> CalibrationTest:
-    """The same from bins that are already there, such as `Calibration.bins()`. NaN for no example."""
+    """The same from bins that are already there, such as `Calibration.bins()`. NaN for no example.
+
+    Raises ValueError for bins judged by label distributions: there is no right and wrong to redraw.
+    """
     check_level(level)
+    _need_counts(bins, "the noise floor redraws labels")
     n = bins.total
     if n == 0:
         nothing = Interval(math.nan, math.nan, math.nan, 0)
@@ -116,7 +120,13 @@ def gap_interval(bins: Bins, *, level: float = 0.95) -> Interval:
 
 def bin_intervals(bins: Bins, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Clopper-Pearson bounds (M,), (M,) of each bin's accuracy: exact, also where all are right; NaN where empty."""
+    _need_counts(bins, "Clopper-Pearson bounds are of a share of right predictions")
     return clopper_pearson(bins.correct, bins.count, level=level)
+
+
+def _need_counts(bins: Bins, why: str) -> None:
+    if bins.outcomes.dtype.kind == "f":
+        raise ValueError(f"these bins were judged by distributions, and {why}; judge by integers: labels.argmax(1)")
 
 
 def clopper_pearson(successes: np.ndarray, trials: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
