@@ -17,6 +17,7 @@ from levelhead.metrics.evidence import (
     calibration_test_of,
     clopper_pearson,
     gap_interval,
+    mean_intervals,
 )
 from levelhead.metrics.functions import (
     accuracy,
@@ -82,6 +83,7 @@ __all__ = [
     "max_softmax",
     "mce",
     "mcnemar",
+    "mean_intervals",
     "negative_entropy",
     "nll",
     "nll_decomposition",

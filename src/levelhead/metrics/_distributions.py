@@ -25,7 +25,7 @@ from torch import Tensor
 from levelhead.metrics import _bins
 from levelhead.metrics._bins import Bins
 from levelhead.metrics._edges import bin_index
-from levelhead.metrics.chunks import SUM_TOLERANCE, SUM_TOLERANCE_BFLOAT16, Chunk, chunks
+from levelhead.metrics.chunks import Chunk, chunks, sum_tolerance
 from levelhead.metrics.given import Array, Given, as_tensor, check
 
 
@@ -84,11 +84,8 @@ def rows(logits: Array | None, probs: Array | None, labels: Array) -> Iterator[R
     if not are_distributions(labels):
         given = check(logits, probs, labels)
         _refuse_none(given)
-        start = 0
         for chunk in chunks(given):
-            own = given.labels[start : start + len(chunk)]
-            yield Rows(chunk, torch.nn.functional.one_hot(own, given.scores.shape[1]).double())
-            start += len(chunk)
+            yield Rows(chunk, torch.nn.functional.one_hot(chunk.labels, given.scores.shape[1]).double())
         return
     targets = as_tensor(labels, "labels")
     scored = np.shape(probs if logits is None else logits)  # type: ignore[arg-type]
@@ -114,14 +111,10 @@ def _refuse_none(given: Given) -> None:
         raise ValueError("there is no example: a measure of nothing is undefined")
 
 
-def _tolerance(targets: Tensor) -> float:
-    return SUM_TOLERANCE_BFLOAT16 if targets.dtype == torch.bfloat16 else SUM_TOLERANCE
-
-
 def _bad(targets: Tensor) -> Tensor:
     """(n,) which rows are no distributions; NaN and infinity make no sum of one."""
     wide = targets.double()
-    return ~(((wide.sum(1) - 1).abs() <= _tolerance(targets)) & (wide >= 0).all(1))
+    return ~(((wide.sum(1) - 1).abs() <= sum_tolerance(targets)) & (wide >= 0).all(1))
 
 
 def _refuse(targets: Tensor) -> None:
@@ -129,7 +122,7 @@ def _refuse(targets: Tensor) -> None:
     for reason, bad in (
         ("hold NaN or infinity", ~wide.isfinite().all(1)),
         ("hold a negative number", (wide < 0).any(1)),
-        (f"do not sum to one within {_tolerance(targets):g}; divide counts of votes by their sum", _bad(targets)),
+        (f"do not sum to one within {sum_tolerance(targets):g}; divide counts of votes by their sum", _bad(targets)),
     ):
         if bool(bad.any()):
             first = int(bad.nonzero()[0])

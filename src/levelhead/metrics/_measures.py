@@ -52,7 +52,7 @@ def _adaptive(state: State, n: int, n_bins: int) -> float:
 
 def _aurc(state: State, n: int, n_bins: int) -> float:
     count, correct = state["cell_count"].numpy()[::-1], state["cell_correct"].numpy()[::-1]
-    return float(_ranked.aurc(count, count - correct))
+    return _ranked.aurc(count, count - correct)
 
 
 def _smooth(state: State, n: int, n_bins: int) -> float:

@@ -43,20 +43,22 @@ def add_top5(state: State, chunk: Chunk) -> None:
 
 
 def zeros_nll(num_classes: int, n_bins: int) -> State:
-    """Sum of minus the log-probability of the label, in nats."""
-    return {"nll": real()}
+    """Sum of minus the log-probability of the label, in nats, and of its square, for the interval."""
+    return {"nll": real(), "nll_square": real()}
 
 
 def add_nll(state: State, chunk: Chunk) -> None:
     """Add a chunk's negative log-likelihoods."""
     state["nll"] += chunk.nll.sum()
+    state["nll_square"] += chunk.nll.square().sum()
 
 
 def zeros_brier(num_classes: int, n_bins: int) -> State:
-    """Sum of squared distances to the one-hot label."""
-    return {"brier": real()}
+    """Sum of squared distances to the one-hot label, and of the squares of these, for the interval."""
+    return {"brier": real(), "brier_square": real()}
 
 
 def add_brier(state: State, chunk: Chunk) -> None:
     """Add a chunk's Brier scores."""
     state["brier"] += chunk.brier.sum()
+    state["brier_square"] += chunk.brier.square().sum()

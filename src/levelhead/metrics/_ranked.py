@@ -10,7 +10,12 @@ from itertools import pairwise
 import numpy as np
 
 
-def aurc(count: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+def aurc(count: np.ndarray, wrong: np.ndarray) -> float:
+    """`aurc_of_each` of one set of groups (G,)."""
+    return float(aurc_of_each(count, wrong))
+
+
+def aurc_of_each(count: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """Area under the risk-coverage curve: the mean error rate of the k most confident examples over k = 1..N.
 
     `count`, `wrong` (..., G): groups by falling confidence, empty ones too; the result is (...). Within a group the

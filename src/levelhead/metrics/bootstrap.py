@@ -47,7 +47,7 @@ def bootstrap(
     values = {
         "accuracy": accuracy,
         "gap": size @ confidence / n - accuracy,
-        "aurc": _ranked.aurc(size[:, ::-1], drawn[:, ::-1, 0]),
+        "aurc": _ranked.aurc_of_each(size[:, ::-1], drawn[:, ::-1, 0]),
     }
     measured = accumulator.compute()
     return {
@@ -117,7 +117,7 @@ def resamples(groups: int, replicates: int, rng: np.random.Generator) -> np.ndar
 def _aurc(model: dict[str, np.ndarray]) -> float:
     cell, cells = _cells(model["rest"], len(model["rest"]))
     count = np.bincount(cell, minlength=cells)
-    return float(_ranked.aurc(count, count - np.bincount(cell, model["accuracy"], cells)))
+    return _ranked.aurc(count, count - np.bincount(cell, model["accuracy"], cells))
 
 
 def _resampled_aurc(model: dict[str, np.ndarray], group: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ def _resampled_aurc(model: dict[str, np.ndarray], group: np.ndarray, drawn: np.n
     place = (group * cells + cell) * 2 + (model["accuracy"] == 0)
     table = np.bincount(place, minlength=drawn.shape[1] * cells * 2).reshape(drawn.shape[1], -1)
     found = (drawn @ table).reshape(len(drawn), cells, 2)
-    return _ranked.aurc(found.sum(2), found[:, :, 1])
+    return _ranked.aurc_of_each(found.sum(2), found[:, :, 1])
 
 
 def _cells(rest: np.ndarray, most: int) -> tuple[np.ndarray, int]:

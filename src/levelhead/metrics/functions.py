@@ -212,7 +212,7 @@ def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Arr
     still tells them apart where the confidence rounds to one. Tied examples count as their average over all
     orders.
     """
-    return float(_aurc(*_groups(*_ranked(logits, probs, labels))))
+    return _aurc(*_groups(*_ranked(logits, probs, labels)))
 
 
 def _groups(rest: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

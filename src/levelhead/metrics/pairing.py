@@ -7,7 +7,7 @@ import numpy as np
 
 from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import check
-from levelhead.metrics.intervals import Interval, check_level
+from levelhead.metrics.intervals import Interval, check_level, normal
 from levelhead.predictions import Predictions
 
 MEASURES = ("accuracy", "nll", "brier", "gap")  # means over examples, of numbers that each example has by itself
@@ -122,7 +122,7 @@ def columns(predictions: Predictions) -> dict[str, np.ndarray]:
     """As `per_example`, and `rest`: one minus the confidence, which from logits ranks beyond where it rounds to one."""
     given = check(predictions.logits, predictions.probs, predictions.labels)
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*MEASURES, "rest")}
-    for chunk in chunks(given):
+    for chunk in chunks(given, needs=("rest", "brier")):
         correct = chunk.correct.double()
         found = (correct, chunk.nll, chunk.brier, 1 - chunk.rest - correct, chunk.rest)
         for column, value in zip(rows.values(), found, strict=True):
@@ -133,9 +133,4 @@ def columns(predictions: Predictions) -> dict[str, np.ndarray]:
 def _interval(differences: np.ndarray, level: float) -> Interval:
     n = len(differences)
     mean = float(differences.mean()) if n else math.nan
-    if n < 2:
-        return Interval(mean, math.nan, math.nan, n)
-    from scipy.special import ndtri
-
-    half = float(ndtri((1 + level) / 2) * differences.std(ddof=1) / math.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    return normal(mean, float(differences.var()) if n else math.nan, n, level)
