@@ -148,3 +148,22 @@ def test_the_percentile_bootstrap_of_ece_never_covers_a_calibrated_model_and_our
         ours += got.lo <= 0 <= got.hi
     assert percentile == 0
     assert ours / 25 >= least(25)
+
+
+def test_the_intervals_of_streamed_means_cover():
+    samples, rng, parts = 300, np.random.default_rng(7), ["correct", "nll", "brier", "top_label"]
+
+    def seen(n):
+        confidence, right = binary(n, rng)
+        accumulator = metrics.Calibration(2, parts=parts)
+        accumulator.update(probs=two_columns(confidence), labels=(~right).astype(int))
+        return accumulator
+
+    truth, hits = seen(1_000_000).compute(), dict.fromkeys(("accuracy", "nll", "brier", "gap"), 0)
+    for _ in range(samples):
+        got = metrics.mean_intervals(seen(400))
+        for name in hits:
+            hits[name] += got[name].lo <= truth[name] <= got[name].hi
+    for name, count in hits.items():
+        # the NLL of 400 is still skewed: a sure and wrong prediction costs much, and is rare
+        assert count / samples >= least(samples, 0.93 if name == "nll" else 0.95), name
