@@ -9,6 +9,7 @@ from levelhead.metrics.decomposition import (
     brier_decomposition_of,
     nll_decomposition,
 )
+from levelhead.metrics.detecting import Detection
 from levelhead.metrics.detection import aupr_in, aupr_out, auroc, fpr95
 from levelhead.metrics.evidence import (
     CalibrationTest,
@@ -48,6 +49,7 @@ __all__ = [
     "BrierDecomposition",
     "Calibration",
     "CalibrationTest",
+    "Detection",
     "Interval",
     "McNemar",
     "NLLDecomposition",

@@ -169,7 +169,7 @@ class Calibration:
             rest, wrong = self._samples.ranked()
             confidence = 1 - rest[::-1].astype(np.float64)
             values["adaptive_ece"] = _ranked.equal_mass_ece(confidence, confidence, ~wrong[::-1], None, self.n_bins)
-            values["aurc"] = _ranked.aurc(*self._samples.groups())
+            values["aurc"] = float(_ranked.aurc(*self._samples.groups()))
         return values
 
     def _here(self) -> State:
