@@ -4,7 +4,7 @@
 softmax(z), logits 1.8 z). Every job goes from logits in memory to the final number. Time: in turn with the softmax,
 median [lowest, highest] of the ratios. Memory: the highest resident size beyond what stood before the call, in a fresh
 process after a call on 3,000 rows. Limits: ratios on two threads, met if the lowest is under it; 64 MB for whatever
-streams. Peers that are not installed are left out; jobs that take over 20 softmaxes are repeated three times only.
+streams. Peers that are not installed are left out.
 Usage: python bench/metrics.py [--quick] [--threads 2] [--repetitions 7] [--only NAME]
 """
 
@@ -27,9 +27,8 @@ from levelhead.calibrate import TemperatureScaling
 
 SHAPES = {"100,000 x 10": (100_000, 10), "50,000 x 1000": (50_000, 1000), "2,000,000 x 21": (2_000_000, 21)}
 LIMITS = {"ece": 1.2, "classwise_ece": 1.6, "adaptive_ece": 2.0, "auroc": 2.0, "temperature": 3.0, "all streaming": 4.0}
-STREAMS = ("ece", "classwise_ece", "all streaming")
+STREAMS = ("ece", "classwise_ece", "all streaming", "auroc streaming")
 MEGABYTES = 64
-SLOW = 20  # softmaxes: from here on three repetitions are enough
 
 Job = Callable[[torch.Tensor, torch.Tensor], Any]
 
@@ -54,6 +53,13 @@ def auroc(z: torch.Tensor, y: torch.Tensor) -> float:
     return metrics.auroc(metrics.max_softmax(logits=z[:half]), metrics.max_softmax(logits=z[half:]))
 
 
+def streamed_auroc(z: torch.Tensor, y: torch.Tensor) -> float:
+    acc, half = metrics.Detection("max_softmax"), len(z) // 2
+    acc.update(logits=z[:half], inside=True)
+    acc.update(logits=z[half:], inside=False)
+    return acc.compute()["auroc"]
+
+
 OURS: dict[str, Job] = {
     "ece": lambda z, y: metrics.ece(logits=z, labels=y),
     "classwise_ece": lambda z, y: metrics.classwise_ece(logits=z, labels=y),
@@ -61,6 +67,7 @@ OURS: dict[str, Job] = {
     "all streaming": streamed,
     "temperature": lambda z, y: TemperatureScaling().fit(z, y).temperature,
     "auroc": auroc,
+    "auroc streaming": streamed_auroc,
 }
 
 
@@ -172,12 +179,9 @@ def timed(todo: dict[str, Job], z: torch.Tensor, y: torch.Tensor, repetitions: i
     """Ratios to the softmax of the same repetition."""
     seconds: dict[str, list[float]] = {name: [] for name in ("softmax", *todo)}
     all_todo: dict[str, Job] = {"softmax": lambda z, y: z.softmax(1)} | todo
-    slow: set[str] = set()
     values = {}
     for repetition in range(repetitions + 1):
         for name, job in all_todo.items():
-            if name in slow and repetition > 3:
-                continue
             started = time.perf_counter()
             value = job(z, y)
             took = time.perf_counter() - started
@@ -186,10 +190,8 @@ def timed(todo: dict[str, Job], z: torch.Tensor, y: torch.Tensor, repetitions: i
             del value
             if repetition:
                 seconds[name].append(took)
-            if took > SLOW * (seconds["softmax"] or [took])[-1]:
-                slow.add(name)
     return {
-        name: {"ratio": ratios(seconds[name], seconds["softmax"]), "repetitions": len(seconds[name])}
+        name: {"ratio": ratios(seconds[name], seconds["softmax"])}
         | ({"value": round(values[name], 6)} if isinstance(values.get(name), float) else {})
         for name in todo
     } | {"softmax": {"seconds": round(float(np.median(seconds["softmax"])), 5)}}

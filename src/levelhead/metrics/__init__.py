@@ -1,6 +1,7 @@
 """Measures of predictions: accuracy, calibration, selective prediction, detection."""
 
 from levelhead.metrics._bins import Bins
+from levelhead.metrics.batch_mean import BatchMean
 from levelhead.metrics.bootstrap import bootstrap, paired_bootstrap
 from levelhead.metrics.decomposition import (
     BrierDecomposition,
@@ -45,6 +46,7 @@ from levelhead.metrics.seeds import SeedsInterval, hierarchical_bootstrap, seeds
 from levelhead.metrics.streaming import Calibration
 
 __all__ = [
+    "BatchMean",
     "Bins",
     "BrierDecomposition",
     "Calibration",
