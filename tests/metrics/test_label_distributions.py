@@ -135,6 +135,20 @@ def test_what_counts_right_and_wrong_refuses_votes_with_the_reason():
         metrics.bin_intervals(metrics.reliability(**given))
 
 
+def test_what_resamples_or_splits_a_streamed_state_refuses_votes_or_leaves_out_what_it_cannot_say():
+    logits, votes = overconfident(50, 4)[0], votes_for(50, 4)
+    acc = metrics.Calibration(4)
+    acc.update(logits=logits, labels=votes)
+    with pytest.raises(ValueError, match="no right and wrong predictions to draw"):
+        metrics.bootstrap(acc)
+    with pytest.raises(ValueError, match="split them with brier_decomposition"):
+        metrics.brier_decomposition_of(acc)
+    got = metrics.mean_intervals(acc)
+    expected = metrics.gap_interval(metrics.reliability(logits=logits, labels=votes))
+    assert set(got) == {"gap"}
+    assert (got["gap"].lo, got["gap"].hi) == pytest.approx((expected.lo, expected.hi))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_rows_that_are_no_distributions_are_refused_with_count_and_place(name):
     logits = np.zeros((5, 4))

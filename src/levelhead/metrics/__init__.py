@@ -1,6 +1,7 @@
 """Measures of predictions: accuracy, calibration, selective prediction, detection."""
 
 from levelhead.metrics._bins import Bins
+from levelhead.metrics.batch_mean import BatchMean
 from levelhead.metrics.bootstrap import bootstrap, paired_bootstrap
 from levelhead.metrics.decomposition import (
     BrierDecomposition,
@@ -9,6 +10,7 @@ from levelhead.metrics.decomposition import (
     brier_decomposition_of,
     nll_decomposition,
 )
+from levelhead.metrics.detecting import Detection
 from levelhead.metrics.detection import aupr_in, aupr_out, auroc, fpr95
 from levelhead.metrics.evidence import (
     CalibrationTest,
@@ -45,10 +47,12 @@ from levelhead.metrics.seeds import SeedsInterval, hierarchical_bootstrap, seeds
 from levelhead.metrics.streaming import Calibration
 
 __all__ = [
+    "BatchMean",
     "Bins",
     "BrierDecomposition",
     "Calibration",
     "CalibrationTest",
+    "Detection",
     "Interval",
     "McNemar",
     "NLLDecomposition",

@@ -27,7 +27,7 @@ class Samples:
 
     def merge(self, other: "Samples") -> None:
         """Take the examples of `other` as well."""
-        self.keys.extend(other.keys)
+        self.keys = self.keys + other.keys  # a new list: `other` may be this one
 
     def ranked(self) -> tuple[np.ndarray, np.ndarray]:
         """One minus the confidence (rising), and whether each prediction was wrong; right first in a tie."""
@@ -38,10 +38,7 @@ class Samples:
 
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
         """Examples and wrong predictions of each distinct confidence, by falling confidence."""
-        rest, wrong = self.ranked()
-        ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True))[: len(rest)] + 1
-        errors = np.cumsum(wrong)[ends - 1]
-        return np.diff(ends, prepend=0), np.diff(errors, prepend=0)
+        return tied(*self.ranked())
 
     def joined(self) -> np.ndarray:
         """All keys in one array, in the order they came; widened where some are wide."""
@@ -50,6 +47,13 @@ class Samples:
                 self.keys = [_widened(k) for k in self.keys]
             self.keys = [np.concatenate(self.keys) if self.keys else np.zeros(0, dtype=np.int32)]
         return self.keys[0]
+
+
+def tied(rest: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Size and sum of `wrong` of each run of equal numbers in `rest`, which rises."""
+    ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True))[: len(rest)] + 1
+    errors = np.cumsum(wrong)[ends - 1]
+    return np.diff(ends, prepend=0), np.diff(errors, prepend=0)
 
 
 def _too_small(rest: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """Sums over the processes of `torch.distributed`: counts and sums are added up, never averages."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, distributed
+
+T = TypeVar("T")
 
 
 def _alone() -> bool:
@@ -33,10 +34,10 @@ def reduced(state: Mapping[str, Tensor], group: Any = None) -> dict[str, Tensor]
     return found
 
 
-def gathered(samples: np.ndarray, group: Any = None) -> list[np.ndarray]:
-    """The `samples` of all processes, by rank; they may be of any length."""
+def gathered(mine: T, group: Any = None) -> list[T]:
+    """What each process has, by rank: anything that can be pickled, of any size."""
     if _alone():
-        return [samples]
+        return [mine]
     found: list[Any] = [None] * distributed.get_world_size(group)
-    distributed.all_gather_object(found, samples, group=group)
+    distributed.all_gather_object(found, mine, group=group)
     return found

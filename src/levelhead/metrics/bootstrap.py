@@ -32,13 +32,16 @@ def bootstrap(
     """Percentile intervals of `accuracy`, `gap` and `aurc` for everything `accumulator` has seen.
 
     The draws come from a private generator seeded by `seed`. `mean` of an interval is the measure itself. Raises
-    ValueError before the first example, or for an accumulator made without its cells.
+    ValueError before the first example, for an accumulator made without its cells, or of label distributions.
     """
     check_level(level)
     n = accumulator.num_examples
     if n == 0:
         raise ValueError("the accumulator has seen no example: there is nothing to resample")
-    count, right, confidence = _groups(*accumulator.cells())
+    cells = accumulator.cells()
+    if cells[1].dtype.kind == "f":
+        raise ValueError("the accumulator was fed distributions, which leave no right and wrong predictions to draw")
+    count, right, confidence = _groups(*cells)
     rng = np.random.default_rng(seed)
     share = np.stack([count - right, right], axis=1).ravel() / n
     drawn = rng.multinomial(n, share, size=replicates).reshape(replicates, -1, 2)

@@ -87,11 +87,14 @@ def brier_decomposition(
 def brier_decomposition_of(accumulator: Calibration) -> BrierDecomposition:
     """The same for everything that `accumulator` has seen, with its bins; NaN before the first example.
 
-    Raises ValueError for an accumulator made without its parts `class_bins` and `brier`.
+    Raises ValueError for an accumulator made without its parts `class_bins` and `brier`, and for one of label
+    distributions, whose squares it does not keep.
     """
     state = accumulator.state_dict()["state"]
     if not {"class_count", "brier"} <= set(state):
         raise ValueError("this accumulator was made without its parts 'class_bins' and 'brier'")
+    if state["class_correct"].is_floating_point():
+        raise ValueError("the accumulator was fed distributions; split them with brier_decomposition(..., labels=)")
     n = accumulator.num_examples
     count, confidence, correct = (state[f"class_{name}"].numpy() for name in ("count", "confidence", "correct"))
     return _split_brier(count, confidence, correct, n, float(state["brier"]) / n if n else math.nan)

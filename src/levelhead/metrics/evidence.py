@@ -117,17 +117,18 @@ def mean_intervals(accumulator: Calibration, *, level: float = 0.95) -> dict[str
     """Intervals for everything `accumulator` has seen: of the measures that are means over examples.
 
     `accuracy` and `top5` (Clopper-Pearson), `nll`, `brier` and `gap` (normal), as far as its parts have them. NaN
-    before the first example, and for the normal ones with one; of `nll` also where it is infinite.
+    before the first example, and for the normal ones with one; of `nll` also where it is infinite. For label
+    distributions only `gap`: a mass is no count, and the others' squares are not kept.
     """
     check_level(level)
     n, state, values = accumulator.num_examples, accumulator.state_dict()["state"], accumulator.compute()
     intervals = {}
     for name, count in (("accuracy", "correct"), ("top5", "top5")):
-        if count in state:
+        if count in state and not state[count].is_floating_point():
             lo, hi = clopper_pearson(np.array(int(state[count])), np.array(n), level=level)
             intervals[name] = Interval(values[name], float(lo), float(hi), n)
     for name in ("nll", "brier"):
-        if name in state:
+        if f"{name}_square" in state:
             square = float(state[f"{name}_square"]) / n if n else math.nan
             # infinite less infinite is NaN, and max would hide it
             variance = square - values[name] ** 2 if math.isfinite(square) else math.nan

@@ -20,7 +20,7 @@ from levelhead.metrics._edges import check_n_bins
 from levelhead.metrics._measures import covered
 from levelhead.metrics._ranked import aurc as _aurc
 from levelhead.metrics._ranked import equal_mass_ece, wrong_among
-from levelhead.metrics._samples import Samples
+from levelhead.metrics._samples import Samples, tied
 from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import Array, Given, check
 from levelhead.metrics.smooth import smooth_ece as _smooth_ece
@@ -200,7 +200,7 @@ def accuracy_at_coverage(
 
     Ranked as in `aurc`; of a tie that is only partly covered, the expected share counts as right.
     """
-    count, wrong = _groups(*_ranked(logits, probs, labels))
+    count, wrong = tied(*_ranked(logits, probs, labels))
     k = covered(int(count.sum()), coverage)
     return 1 - wrong_among(count, wrong, k) / k
 
@@ -212,11 +212,4 @@ def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Arr
     still tells them apart where the confidence rounds to one. Tied examples count as their average over all
     orders.
     """
-    return _aurc(*_groups(*_ranked(logits, probs, labels)))
-
-
-def _groups(rest: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Examples and wrong predictions of each distinct confidence, by falling confidence."""
-    ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True)) + 1
-    errors = np.cumsum(wrong)[ends - 1]
-    return np.diff(ends, prepend=0), np.diff(errors, prepend=0)
+    return _aurc(*tied(*_ranked(logits, probs, labels)))

@@ -111,14 +111,14 @@ def as_tensor(values: object, name: str) -> Tensor:
 
 def check(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     """(N, C) scores and (N,) labels as tensors, or a ValueError that says what came and what is needed."""
-    scores, kind = _one_of(logits, probs)
+    scores, kind = one_of(logits, probs)
     scores = check_scores(scores, kind)
     return Given(scores, kind, check_labels(labels, scores))
 
 
 def check_dense(logits: Array | None, probs: Array | None, labels: Array, ignored: tuple[int, ...] = ()) -> Given:
     """As `check`; or (N, C, H, W) scores with (N, H, W) labels, or any other places an example. Skips `ignored`."""
-    values, kind = _one_of(logits, probs)
+    values, kind = one_of(logits, probs)
     scores, marks = as_tensor(values, kind), as_tensor(labels, "labels")
     if scores.ndim <= 2:
         scores = check_scores(scores, kind)
@@ -133,7 +133,8 @@ def check_dense(logits: Array | None, probs: Array | None, labels: Array, ignore
     return Given(scores, kind, _in_range(marks.flatten(1), scores, ignored), ignored)
 
 
-def _one_of(logits: Array | None, probs: Array | None) -> tuple[Array, Kind]:
+def one_of(logits: Array | None, probs: Array | None) -> tuple[Array, Kind]:
+    """Whichever of the two was given, and its name; ValueError unless it is exactly one."""
     if logits is not None and probs is None:
         return logits, "logits"
     if probs is not None and logits is None:

@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from levelhead.metrics import _cells, _class_bins, _pointwise, _ranked, _top_label
+from levelhead.metrics import _cells, _class_bins, _masses, _pointwise, _ranked, _top_label
 from levelhead.metrics._bins import Bins
+from levelhead.metrics._distributions import are_distributions, rows
 from levelhead.metrics._edges import check_n_bins
+from levelhead.metrics._masses import MassSamples
 from levelhead.metrics._measures import READERS, accuracy_at_coverage, bins_of, class_ece, covered
 from levelhead.metrics._pointwise import State
 from levelhead.metrics._samples import Samples
 from levelhead.metrics._sharing import gathered, reduced
 from levelhead.metrics.chunks import Chunk, chunks
-from levelhead.metrics.given import Array, Given, check_dense
+from levelhead.metrics.given import Array, Given, check_dense, check_scores, one_of
 
 
 class _Part(NamedTuple):
@@ -84,20 +86,33 @@ class Calibration:
             raise ValueError(f"no part is called {unknown[0]!r}; there are {', '.join(_PARTS)}")
         self.exact = exact
         self._ignored = (() if ignore_index is None else (int(ignore_index),)) + ((0,) if ignore_background else ())
+        self._clear(distributions=False)
+
+    def _clear(self, distributions: bool) -> None:
         self.num_examples = 0
-        self._state = self._zeros()
-        self._samples = Samples()
+        self._distributions = distributions
+        self._samples: Samples | MassSamples = MassSamples() if distributions else Samples()
+        self._state: State = {}
+        if distributions:
+            self._state = _masses.zeros(self._parts, self.num_classes, self.n_bins)
+        else:
+            for part in self._parts:
+                self._state |= _PARTS[part].zeros(self.num_classes, self.n_bins)
 
     def update(self, *, logits: Array | None = None, probs: Array | None = None, labels: Array | None = None) -> None:
         """Add a batch: `logits` or `probs` (N, C) with C = num_classes, and `labels` (N,) integers in [0, C).
 
-        Or dense ones: (N, C, H, W) with (N, H, W), each pixel an example. NumPy arrays and tensors on any device, of
-        any floating type; nothing is copied as a whole. N = 0 adds nothing. Raises ValueError, and leaves the state as
-        it was, for NaN, plus infinity, a row of only minus infinity, probabilities that are negative or do not sum to
-        one within 1e-3 (1e-2 in bfloat16), or wrong labels.
+        Or dense ones: (N, C, H, W) with (N, H, W), each pixel an example. Or `labels` (N, C) that are distributions, as
+        in the plain functions; one accumulator takes either the one or the other kind of labels. NumPy arrays and
+        tensors on any device, of any floating type; nothing is copied as a whole. N = 0 adds nothing. Raises
+        ValueError, and leaves the state as it was, for NaN, plus infinity, a row of only minus infinity, probabilities
+        that are negative or do not sum to one within 1e-3 (1e-2 in bfloat16), or wrong labels.
         """
         if labels is None:
             raise ValueError("labels= is missing: one integer class for each row of scores")
+        if are_distributions(labels):
+            self._add_distributions(logits, probs, labels)
+            return
         given = check_dense(logits, probs, labels, self._ignored)
         if given.scores.shape[1] != self.num_classes:
             raise ValueError(
@@ -116,7 +131,7 @@ class Calibration:
             for part in parts:
                 if part.add:
                     part.add(fresh._state, chunk)
-            if self.exact:
+            if self.exact and isinstance(fresh._samples, Samples):
                 fresh._samples.add(chunk)
             fresh.num_examples += len(chunk)
         for collector in collectors:
@@ -124,19 +139,38 @@ class Calibration:
         self._to(given.scores.device)
         self._absorb(fresh)
 
+    def _add_distributions(self, logits: Array | None, probs: Array | None, labels: Array) -> None:
+        scores = check_scores(*one_of(logits, probs))
+        if scores.shape[1] != self.num_classes:
+            raise ValueError(f"scores have {scores.shape[1]} columns, not num_classes={self.num_classes}")
+        if len(scores) == 0:
+            return
+        fresh = type(self)(self.num_classes, self.n_bins, parts=self._parts, exact=self.exact)
+        fresh._clear(distributions=True)
+        fresh._to(scores.device)
+        for block in rows(logits, probs, labels):
+            _masses.add(fresh._state, block, self._parts)
+            if isinstance(fresh._samples, MassSamples) and self.exact:
+                fresh._samples.add(block)
+            fresh.num_examples += len(block.chunk)
+        self._absorb(fresh)
+
     def _to(self, device: torch.device) -> None:
         self._state = {name: value.to(device) for name, value in self._state.items()}
 
-    def _zeros(self) -> State:
-        state: State = {}
-        for part in self._parts:
-            state.update(_PARTS[part].zeros(self.num_classes, self.n_bins))
-        return state
-
     def _absorb(self, other: "Calibration") -> None:
+        if other.num_examples == 0:
+            return
+        if self._distributions != other._distributions:
+            if self.num_examples:
+                raise ValueError(
+                    "one accumulator cannot hold examples with integer labels and examples with distributions: "
+                    "a mean over both means neither; use two"
+                )
+            self._clear(other._distributions)
         for name, value in other._state.items():
             self._state[name] = self._state[name] + value.to(self._state[name].device)
-        self._samples.merge(other._samples)
+        self._samples.merge(other._samples)  # type: ignore[arg-type]  # both of one kind
         self.num_examples += other.num_examples
 
     def merge(self, other: "Calibration") -> Self:
@@ -163,13 +197,17 @@ class Calibration:
         values = {
             name: read(state, self.num_examples, self.n_bins)
             for part in self._parts
+            if not (self._distributions and part == "top_label")
             for name, read in READERS[part].items()
         }
+        if self._distributions and "top_label" in self._parts:
+            values |= _masses.from_bins(state)
         if self.exact and "cells" in self._parts:
             rest, wrong = self._samples.ranked()
             confidence = 1 - rest[::-1].astype(np.float64)
-            values["adaptive_ece"] = _ranked.equal_mass_ece(confidence, confidence, ~wrong[::-1], None, self.n_bins)
-            values["aurc"] = _ranked.aurc(*self._samples.groups())
+            right = 1.0 - wrong[::-1]
+            values["adaptive_ece"] = _ranked.equal_mass_ece(confidence, confidence, right, None, self.n_bins)
+            values["aurc"] = float(_ranked.aurc(*self._samples.groups()))
         return values
 
     def _here(self) -> State:
@@ -178,7 +216,7 @@ class Calibration:
 
     def bins(self) -> Bins:
         """The reliability diagram's numbers of everything seen so far."""
-        return bins_of(self._here())
+        return (_masses.bins_of if self._distributions else bins_of)(self._here())
 
     def cells(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Examples, right ones and sum of confidence of each fine cell, by rising confidence (`_cells.py`)."""
@@ -201,6 +239,7 @@ class Calibration:
     def state_dict(self) -> dict[str, Any]:
         """Everything seen so far as numbers and tensors on the CPU, for `load_state_dict` or `torch.save`."""
         return self._made | {
+            "distributions": self._distributions,
             "num_examples": self.num_examples,
             "state": {name: value.to("cpu", copy=True) for name, value in self._state.items()},
             "samples": torch.from_numpy(self._samples.joined().copy()),
@@ -211,21 +250,31 @@ class Calibration:
         theirs = {name: state_dict.get(name) for name in self._made}
         if self._made != theirs:
             raise ValueError(f"the state is of another accumulator: made with {theirs}, not {self._made}")
+        self._clear(bool(state_dict["distributions"]))
         self._state = {name: state_dict["state"][name].clone() for name in self._state}
-        self._samples = Samples()
         self._samples.keys.append(state_dict["samples"].numpy().copy())
         self.num_examples = int(state_dict["num_examples"])
+
+    def sums(self) -> dict[str, Tensor]:
+        """Counts and sums by name, where they are, `num_examples` among them: added up, they are those of a merge."""
+        return {**self._state, "num_examples": torch.tensor(self.num_examples)}
+
+    def load_sums(self, sums: Mapping[str, Tensor]) -> None:
+        """Replace counts and sums by those of `sums`; samples stay as they are."""
+        self._state = {name: sums[name] for name in self._state}
+        self.num_examples = int(sums["num_examples"])
 
     def all_reduce(self, group: Any = None) -> Self:
         """Add up what all processes of `group` (default: all) have seen, in every one of them. Returns self.
 
-        Counts and sums are added, never averages of batches, so two processes equal one: two collective calls of
-        fixed size, and with `exact` one that gathers the samples. Without `torch.distributed` nothing happens; called
-        twice, it counts everything twice.
+        Counts and sums are added, never averages of batches, so two processes equal one: two collective calls of fixed
+        size beside one that says who saw what, and with `exact` one that gathers the samples. Without
+        `torch.distributed` nothing happens; called twice, it counts everything twice.
         """
-        whole = {**self._state, "num_examples": torch.tensor(self.num_examples)}
-        self._state = reduced(whole, group)
-        self.num_examples = int(self._state.pop("num_examples"))
+        kinds = gathered(self._distributions if self.num_examples else None, group)
+        if self.num_examples == 0 and any(kinds):  # this process saw nothing, the others distributions
+            self._clear(distributions=True)
+        self.load_sums(reduced(self.sums(), group))
         if self.exact:
             self._samples.keys = gathered(self._samples.joined(), group)
         return self
