@@ -41,23 +41,49 @@ def test_without_processes_all_reduce_does_nothing():
     assert acc.all_reduce().num_examples == 100
 
 
+VOTES = torch.rand(1000, 6, generator=torch.Generator().manual_seed(5)).softmax(1).double()
+
+
+def everything(rows: slice) -> dict[str, metrics.Calibration | metrics.Detection | metrics.BatchMean]:
+    """One accumulator of each kind; the one of `votes` sees nothing in the first rows."""
+    logits, labels = overconfident(1000, 6)
+    made = {
+        "plain": metrics.Calibration(6),
+        "exact": metrics.Calibration(6, exact=True),
+        "votes": metrics.Calibration(6, parts=["nll", "top_label"]),
+        "detection": metrics.Detection("energy"),
+        "detection exact": metrics.Detection("max_softmax", exact=True),
+        "batches": metrics.BatchMean(6),
+    }
+    for name in ("plain", "exact", "batches"):
+        made[name].update(logits=logits[rows], labels=labels[rows])
+    late = slice(max(rows.start, 400), rows.stop)
+    made["votes"].update(logits=logits[late], labels=VOTES[late])
+    for name in ("detection", "detection exact"):
+        made[name].update(logits=logits[rows], inside=labels[rows] > 2)
+    return made
+
+
 def _process(rank: int, store: str, results: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     mine = slice(0, 333) if rank == 0 else slice(333, 1000)  # uneven, as the last batches are
-    acc = accumulated(mine).all_reduce()
-    torch.save(acc.state_dict(), f"{results}/{rank}.pt")
+    values = {name: acc.all_reduce().compute() for name, acc in everything(mine).items()}
+    torch.save(values, f"{results}/{rank}.pt")
     distributed.destroy_process_group()
 
 
 def test_two_processes_equal_one(tmp_path):
     multiprocessing.spawn(_process, args=(str(tmp_path / "store"), str(tmp_path)), nprocs=2)
-    whole = accumulated(slice(0, 1000)).compute()
+    whole = everything(slice(0, 1000))
+    first, second = everything(slice(0, 333)), everything(slice(333, 1000))
+    want = {name: acc.compute() for name, acc in whole.items()}
+    want["batches"] = first["batches"].merge(second["batches"]).compute()  # whose batches are part of the measure
     for rank in range(2):
-        acc = metrics.Calibration(6)
-        acc.load_state_dict(torch.load(tmp_path / f"{rank}.pt", weights_only=True))
-        assert acc.num_examples == 1000
-        assert acc.compute() == pytest.approx(whole, abs=1e-12)
+        values = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert values.keys() == want.keys()
+        for name, computed in values.items():
+            assert computed == pytest.approx(want[name], abs=1e-12), name
 
 
 def test_a_process_without_data_takes_part():

@@ -8,8 +8,9 @@ from scipy import stats
 
 from levelhead import metrics
 from levelhead.metrics import calibration_test, calibration_test_of, clopper_pearson, gap_interval
+from levelhead.predictions import Predictions
 
-from .synthetic import two_columns
+from .synthetic import overconfident, two_columns
 
 
 def draw(n, overconfident_by, seed):
@@ -108,6 +109,38 @@ def test_bounds_of_bins_are_nan_where_there_is_nobody():
     lo, hi = metrics.bin_intervals(bins)
     assert np.isnan(lo[:9]).all()
     assert (lo[9], hi[9]) == (pytest.approx(0.025**0.5), 1.0)
+
+
+def test_means_have_the_intervals_of_scipy():
+    logits, labels = overconfident(700, 8)
+    acc = metrics.Calibration(8)
+    for start in range(0, 700, 300):
+        acc.update(logits=logits[start : start + 300], labels=labels[start : start + 300])
+    got, rows = metrics.mean_intervals(acc, level=0.9), metrics.per_example(Predictions(labels=labels, logits=logits))
+    for name in ("nll", "brier", "gap"):
+        values = rows[name]
+        assert (got[name].lo, got[name].hi) == pytest.approx(
+            stats.norm.interval(0.9, values.mean(), stats.sem(values)), abs=1e-6
+        )
+    right = stats.binomtest(int(rows["accuracy"].sum()), 700).proportion_ci(0.9, "exact")
+    assert (got["accuracy"].lo, got["accuracy"].hi) == pytest.approx((right.low, right.high), abs=1e-12)
+    measured = acc.compute()
+    assert set(got) == {"accuracy", "top5", "nll", "brier", "gap"}
+    assert all(i.mean == measured[name] and i.n == 700 and i.lo < i.mean < i.hi for name, i in got.items())
+
+
+def test_means_without_an_interval_say_nan():
+    acc = metrics.Calibration(2, parts=["nll", "correct"])
+    assert all(math.isnan(v) for i in metrics.mean_intervals(acc).values() for v in (i.mean, i.lo, i.hi))
+    acc.update(probs=two_columns([0.7]), labels=np.array([0]))
+    one = metrics.mean_intervals(acc)
+    assert set(one) == {"accuracy", "nll"}
+    assert math.isnan(one["nll"].lo)
+    assert one["accuracy"].lo == pytest.approx(0.025)
+    acc.update(probs=two_columns([1.0]), labels=np.array([1]))
+    infinite = metrics.mean_intervals(acc)["nll"]
+    assert infinite.mean == math.inf
+    assert math.isnan(infinite.lo)
 
 
 def test_wrong_arguments_are_refused():

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from scipy.stats import ttest_rel
 
 from levelhead import metrics
@@ -18,7 +19,7 @@ def test_mcnemar_by_hand():
     first = np.array([1, 0, 0, 0, 0, 1, 0], dtype=bool)
     second = np.array([0, 1, 1, 1, 1, 1, 0], dtype=bool)
     got = mcnemar(first, second)
-    assert (got.only_first, got.only_second, got.p_value) == (1, 4, pytest.approx(7 / 32))
+    assert (got.only_first, got.only_second, got.p_value, got.n) == (1, 4, pytest.approx(7 / 32), 7)
 
 
 def test_mcnemar_of_models_that_agree_says_nothing():
@@ -71,11 +72,47 @@ def test_models_on_different_examples_are_refused():
     shorter = Predictions(labels=second.labels[:9], logits=second.logits[:9])
     with pytest.raises(ValueError, match="10 and 9"):
         paired_difference(first, shorter)
-    with pytest.raises(ValueError, match="ids differ"):
-        paired_difference(first, Predictions(labels=first.labels, logits=first.logits, ids=np.arange(10)[::-1]))
+    with pytest.raises(ValueError, match="1 of the first model's are not among the second's: 0"):
+        paired_difference(first, Predictions(labels=first.labels, logits=first.logits, ids=np.arange(1, 11)))
+    twice, again = (
+        Predictions(labels=first.labels, logits=first.logits, ids=ids) for ids in (np.r_[0:9, 8], np.r_[8, 0:9])
+    )
+    with pytest.raises(ValueError, match="more than one example"):
+        paired_difference(twice, again)
+    with pytest.raises(ValueError, match="ids are of different kinds"):
+        paired_difference(first, Predictions(labels=first.labels, logits=first.logits, ids=np.arange(10).astype(str)))
     labels = (first.labels + (np.arange(10) == 4)) % 5
     with pytest.raises(ValueError, match="first at row 4"):
         paired_difference(first, Predictions(labels=labels, logits=first.logits))
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_rows_in_another_order_are_matched_by_their_ids(kind):
+    first, second = two_models(200)
+    ids = first.ids.astype(kind)
+    first = Predictions(labels=first.labels, logits=first.logits, ids=ids)
+    order = np.random.default_rng(0).permutation(200)
+    shuffled = Predictions(labels=second.labels[order], probs=softmax(second.logits[order], 1), ids=ids[order])
+    back = metrics.aligned(first, shuffled)
+    np.testing.assert_array_equal(back.ids, ids)
+    np.testing.assert_allclose(back.probs, softmax(second.logits, 1))
+    assert paired_difference(first, shuffled).nll.mean == pytest.approx(paired_difference(*two_models(200)).nll.mean)
+
+
+def test_ids_that_match_and_labels_that_do_not_are_refused():
+    first, second = two_models(50)
+    with pytest.raises(ValueError, match="labels differ"):
+        paired_difference(first, Predictions(labels=second.labels, logits=second.logits, ids=np.arange(50)[::-1]))
+
+
+def test_examples_one_by_one_average_to_the_measures():
+    first, _ = two_models(500)
+    rows = metrics.per_example(first)
+    assert set(rows) == {"accuracy", "nll", "brier", "gap"}
+    for name, values in rows.items():
+        assert values.shape == (500,)
+        assert values.dtype == np.float64
+        assert values.mean() == pytest.approx(getattr(metrics, name)(**first.scores, labels=first.labels), abs=1e-9)
 
 
 def test_an_infinite_likelihood_is_no_number():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelhead import metrics
+from levelhead.metrics.given import check_dense
 
 from .synthetic import overconfident
 
@@ -207,3 +208,195 @@ def test_ece_of_a_calibrated_source_shrinks_to_its_known_bias():
         seen[n] = np.mean(errors)
         assert seen[n] == pytest.approx(known, rel=0.2)
     assert seen[8000] == pytest.approx(seen[500] / 4, rel=0.25)  # one over the root of n
+
+
+VOTES = torch.rand(1500, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+VOTES /= VOTES.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_distributions_stream_as_the_functions_have_them(exact):
+    logits, _ = overconfident(1500, 6)
+    acc = metrics.Calibration(6, exact=exact)
+    for part in np.array_split(np.arange(1500), 4):
+        acc.update(logits=logits[part], labels=VOTES[part])
+    got = acc.compute()
+    for name in EXACT:
+        assert got[name] == pytest.approx(getattr(metrics, name)(logits=logits, labels=VOTES), abs=1e-12), name
+    for name in FROM_CELLS:
+        near = 1e-12 if exact and name != "smooth_ece" else 5e-4
+        assert got[name] == pytest.approx(getattr(metrics, name)(logits=logits, labels=VOTES), abs=near), name
+    bins = acc.bins()
+    assert bins.total == 1500
+    np.testing.assert_allclose(bins.outcomes.sum(1), bins.count)
+
+
+def test_distributions_and_integers_are_not_added_up():
+    logits, labels = overconfident(1500, 6)
+    votes, integers = metrics.Calibration(6), metrics.Calibration(6)
+    votes.update(logits=logits, labels=VOTES)
+    integers.update(logits=logits, labels=labels)
+    before = votes.compute()
+    with pytest.raises(ValueError, match="integer labels and examples with distributions"):
+        votes.update(logits=logits, labels=labels)
+    with pytest.raises(ValueError, match="integer labels and examples with distributions"):
+        integers.merge(votes)
+    assert votes.compute() == before
+    assert votes.merge(metrics.Calibration(6)).compute() == before  # of nothing there is no kind
+    assert metrics.Calibration(6).merge(votes).compute() == before
+
+
+def test_one_hot_distributions_are_their_integers():
+    logits, labels = overconfident(700, 6)
+    votes, integers = metrics.Calibration(6), metrics.Calibration(6)
+    votes.update(logits=logits, labels=torch.nn.functional.one_hot(labels, 6).double())
+    integers.update(logits=logits, labels=labels)
+    assert votes.compute() == pytest.approx(integers.compute(), abs=1e-6)  # one is worked in float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_exact_keeps_what_ranking_needs(dtype):
+    logits, labels = overconfident(3000, 5, 20.0)
+    logits = logits.to(dtype)
+    parts = [metrics.Calibration(5, exact=True) for _ in range(3)]
+    for k, part in enumerate(parts):
+        part.update(logits=logits[k::3], labels=labels[k::3])
+    acc = parts[2].merge(parts[0]).merge(parts[1])
+    got = acc.compute()
+    assert got["adaptive_ece"] == pytest.approx(metrics.adaptive_ece(logits=logits, labels=labels), abs=1e-13)
+    assert got["aurc"] == pytest.approx(metrics.aurc(logits=logits, labels=labels), abs=1e-13)
+    for coverage in (0.1, 0.5):
+        want = metrics.accuracy_at_coverage(coverage, logits=logits, labels=labels)
+        assert acc.accuracy_at_coverage(coverage) == pytest.approx(want, abs=1e-13)
+    again = metrics.Calibration(5, exact=True)
+    again.load_state_dict(acc.state_dict())
+    assert again.compute() == got
+    with pytest.raises(ValueError, match="cannot be merged"):
+        again.merge(metrics.Calibration(5))
+
+
+def pictures(images=3, height=5, width=7, num_classes=6, seed=0):
+    logits, labels = overconfident(images * height * width, num_classes, seed=seed)
+    logits = logits.view(images, height, width, num_classes).permute(0, 3, 1, 2).contiguous()
+    labels = labels.view(images, height, width).clone()
+    labels[0, 0, :3] = 255
+    return logits, labels
+
+
+@pytest.mark.parametrize("height", [5, 300])  # small images are put side by side, large ones cut
+@pytest.mark.parametrize("background", [False, True])
+def test_every_pixel_that_is_not_ignored_is_an_example(height, background):
+    logits, labels = pictures(height=height, width=height + 2)
+    acc = metrics.Calibration(6, ignore_index=255, ignore_background=background)
+    acc.update(logits=logits, labels=labels)
+    keep = (labels != 255) & ((labels != 0) | (not background))
+    rows = logits.permute(0, 2, 3, 1)[keep]
+    assert acc.num_examples == int(keep.sum())
+    assert acc.compute() == pytest.approx(accumulated(rows, labels[keep]).compute(), abs=1e-12)
+
+
+def test_pixels_come_as_arrays_bytes_and_probabilities_too():
+    logits, labels = pictures()
+    whole = metrics.Calibration(6, ignore_index=255)
+    whole.update(logits=logits, labels=labels)
+    arrays = metrics.Calibration(6, ignore_index=255)
+    arrays.update(logits=logits.numpy(), labels=labels.to(torch.uint8).numpy())
+    assert arrays.compute() == whole.compute()
+    probs = metrics.Calibration(6, ignore_index=255)
+    probs.update(probs=logits.double().softmax(1), labels=labels.int())
+    assert probs.compute() == pytest.approx(whole.compute(), abs=1e-4)
+
+
+def test_rows_may_be_ignored_as_well():
+    logits, labels = overconfident(100, 4)
+    labels[::3] = -100
+    acc = metrics.Calibration(4, ignore_index=-100)
+    acc.update(logits=logits, labels=labels)
+    keep = labels >= 0
+    assert acc.compute() == pytest.approx(accumulated(logits[keep], labels[keep]).compute(), abs=1e-12)
+    labels[:] = -100
+    nothing = metrics.Calibration(4, ignore_index=-100)
+    nothing.update(logits=logits, labels=labels)
+    assert nothing.num_examples == 0
+    assert math.isnan(nothing.compute()["ece"])
+
+
+def test_a_bad_pixel_counts_only_where_it_is_not_ignored():
+    logits, labels = pictures()
+    logits[0, 2, 0, 1] = math.nan  # ignored
+    acc = metrics.Calibration(6, ignore_index=255)
+    acc.update(logits=logits, labels=labels)
+    seen = acc.compute()
+    logits[1, 0, 0, 2] = math.inf
+    with pytest.raises(ValueError, match=r"of 1 of 105 rows hold plus infinity.*the first is row 37 "):
+        acc.update(logits=logits, labels=labels)
+    labels[2, 4, 6] = 6
+    with pytest.raises(ValueError, match=r"1 of 105 do not, the first is 6 at index 104"):
+        acc.update(logits=logits, labels=labels)
+    with pytest.raises(ValueError, match=r"labels must have shape \(3, 5, 7\)"):
+        acc.update(logits=logits, labels=labels[:, :2])
+    assert acc.compute() == seen
+
+
+def test_a_mean_over_batches_weighs_each_by_its_pixels():
+    # what the code of MbLS reports: metric of a batch, averaged by the number of pixels that count
+    logits, labels = pictures()
+    logits = logits / 1.8  # calibrated, so that what a batch shows is mostly chance
+    mean = metrics.BatchMean(6, ignore_index=255, ignore_background=True)
+    total, n = dict.fromkeys(EXACT, 0.0), 0
+    for image in range(3):
+        mean.update(logits=logits[[image]], labels=labels[[image]])
+        keep = (labels[image] != 255) & (labels[image] != 0)
+        rows, own = logits[image].permute(1, 2, 0)[keep], labels[image][keep]
+        n += len(own)
+        for name in EXACT:
+            total[name] += len(own) * getattr(metrics, name)(logits=rows, labels=own)
+    mean.update(logits=logits[:1], labels=torch.full_like(labels[:1], 255))  # nothing counts: no weight
+    got = mean.compute()
+    for name in EXACT:
+        assert got[name] == pytest.approx(total[name] / n, abs=1e-12), name
+    pooled = metrics.Calibration(6, ignore_index=255, ignore_background=True)
+    pooled.update(logits=logits, labels=labels)
+    assert got["accuracy"] == pytest.approx(pooled.compute()["accuracy"])
+    assert got["ece"] > pooled.compute()["ece"] + 0.01  # gaps of batches do not cancel: more bias
+    halves = [metrics.BatchMean(6, ignore_index=255, ignore_background=True) for _ in range(2)]
+    halves[0].update(logits=logits[:1], labels=labels[:1])
+    for image in (1, 2):
+        halves[1].update(logits=logits[[image]], labels=labels[[image]])
+    assert halves[0].merge(halves[1]).compute() == pytest.approx(got, abs=1e-12)
+    assert math.isnan(metrics.BatchMean(6).compute()["ece"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_worked_in_float32(dtype):
+    logits, labels = overconfident(2000, 12)
+    half = logits.to(dtype)
+    assert accumulated(half, labels).compute() == pytest.approx(accumulated(half.float(), labels).compute(), abs=0)
+
+
+def test_counts_are_whole_and_sums_are_double():
+    acc = accumulated(*overconfident(50, 4))
+    kinds = {name: value.dtype for name, value in acc.sums().items()}
+    whole = {
+        "correct",
+        "top5",
+        "bin_count",
+        "class_count",
+        "class_correct",
+        "cell_count",
+        "cell_correct",
+        "num_examples",
+    }
+    assert {name for name, dtype in kinds.items() if dtype == torch.int64} == whole
+    assert {dtype for name, dtype in kinds.items() if name not in whole} == {torch.float64}
+
+
+def test_arrays_are_read_where_they_lie():
+    logits = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    logits.flags.writeable = False  # as a memory map is
+    before = logits.copy()
+    acc = metrics.Calibration(4)
+    acc.update(logits=logits, labels=np.zeros(300, dtype=np.int32))
+    np.testing.assert_array_equal(logits, before)
+    given = check_dense(logits, None, np.zeros(300, dtype=np.int32))
+    assert given.scores.data_ptr() == logits.ctypes.data

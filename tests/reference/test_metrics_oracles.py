@@ -1,15 +1,13 @@
-"""Agreement with independent libraries where they are right, and a named difference where they are wrong."""
+"""Agreement with independent libraries where they are right; where they are wrong: test_unlike_peers.py."""
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 from tests.metrics.synthetic import overconfident
-from torchmetrics.functional.classification import (
-    binary_calibration_error,
-    multiclass_accuracy,
-    multiclass_calibration_error,
-)
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from levelhead import metrics
 
@@ -65,43 +63,51 @@ def test_accuracy_is_torchmetrics(sample):
     assert metrics.accuracy(probs=probs, labels=labels) == pytest.approx(theirs, abs=1e-6)
 
 
-def test_unlike_torchmetrics_confidence_one_is_in_the_last_bin():
-    probs, labels = torch.tensor([[0.0, 1.0], [0.05, 0.95]]), torch.tensor([0, 1])
-    theirs = multiclass_calibration_error(probs, labels, num_classes=2, n_bins=10).item()
-    assert metrics.ece(probs=probs, labels=labels, n_bins=10) == pytest.approx(0.475, abs=1e-6)
-    assert theirs == pytest.approx(0.525, abs=1e-6)  # a hidden eleventh bin
+@pytest.mark.parametrize(("theirs", "ours"), [("ECE", "ece"), ("MCE", "mce"), ("ACE", "ace")])
+@pytest.mark.parametrize("n_bins", [10, 15, 100])
+def test_calibration_errors_are_netcals_in_float64(sample, theirs, ours, n_bins):
+    netcal = pytest.importorskip("netcal.metrics")
+    probs, labels = sample
+    expected = getattr(netcal, theirs)(n_bins).measure(probs, labels)  # its ACE is the plain mean over bins
+    assert getattr(metrics, ours)(probs=probs, labels=labels, n_bins=n_bins) == pytest.approx(expected, abs=1e-12)
 
 
-def test_unlike_torchmetrics_labels_out_of_range_are_refused():
-    probs = torch.tensor([[0.2, 0.8], [0.7, 0.3]])
-    assert multiclass_calibration_error(probs, torch.tensor([1, 7]), num_classes=2).isfinite()
-    with pytest.raises(ValueError, match="labels must lie in"):
-        metrics.ece(probs=probs, labels=torch.tensor([1, 7]))
+def test_ece_of_a_real_network_is_netcals(real_data):
+    netcal = pytest.importorskip("netcal.metrics")
+    path = real_data / "network-outputs" / "cifar100-densenet-bc-100-cifar-100.npz"
+    if not path.is_file():
+        pytest.skip("the folder of real data has no network-outputs")
+    with np.load(path) as file:
+        probs, labels = file["probs"].astype(np.float64), file["labels"]
+    assert metrics.ece(probs=probs, labels=labels) == pytest.approx(netcal.ECE(15).measure(probs, labels), abs=1e-12)
 
 
-def test_unlike_torchmetrics_one_nan_row_does_not_turn_probabilities_into_logits(sample):
-    probs, labels = torch.from_numpy(sample[0]).clone(), torch.from_numpy(sample[1])
-    clean = multiclass_calibration_error(probs, labels, num_classes=6).item()
-    probs[17] = torch.nan
-    assert abs(multiclass_calibration_error(probs, labels, num_classes=6).item() - clean) > 0.05
-    with pytest.raises(ValueError, match="the first is row 17"):
-        metrics.ece(probs=probs, labels=labels)
+def test_auroc_is_scipys_mann_whitney_statistic():
+    rng = np.random.default_rng(2)
+    inside, outside = rng.integers(0, 20, 300) + 4.0, rng.integers(0, 20, 200) * 1.0
+    statistic = stats.mannwhitneyu(inside, outside).statistic
+    assert metrics.auroc(inside, outside) == pytest.approx(statistic / (300 * 200), abs=1e-12)
 
 
-def test_unlike_torchmetrics_logits_within_zero_and_one_are_logits():
-    logits, labels = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.5]]), torch.tensor([0, 1])
-    ours = metrics.ece(logits=logits, labels=labels)
-    assert ours == pytest.approx(metrics.ece(probs=logits.softmax(1), labels=labels), abs=1e-6)
-    theirs = multiclass_calibration_error(logits, labels, num_classes=3, n_bins=15).item()
-    assert abs(ours - theirs) > 0.1
+def test_refinement_of_brier_is_sklearns_calibration_curve(sample):
+    probs, labels = sample
+    # class by class: the share of the class in each bin, and how many are in it
+    refinement = 0.0
+    for k in range(6):
+        share, _ = calibration_curve(labels == k, probs[:, k], n_bins=15)
+        count = np.histogram(probs[:, k], np.arange(16) / 15)[0]
+        refinement += (count[count > 0] * share * (1 - share)).sum() / len(labels)
+    got = metrics.brier_decomposition(probs=probs, labels=labels).refinement
+    assert got == pytest.approx(refinement, abs=1e-12)
 
 
-def test_unlike_torchmetrics_five_million_examples_do_not_drift():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.9, 1.0, 5_000_000).astype(np.float32)
-    right = rng.random(5_000_000) < confidence - 0.02
-    theirs = binary_calibration_error(torch.from_numpy(confidence), torch.from_numpy(right).int(), n_bins=15).item()
-    probs = np.stack([1 - confidence, confidence], axis=1)
-    ours = metrics.ece(probs=probs, labels=right.astype(np.int64))
-    assert ours == pytest.approx(0.02, abs=1e-3)
-    assert abs(theirs - 0.02) > 0.005
+def test_accuracy_at_coverage_and_aurc_are_those_of_a_sort(sample):
+    probs, labels = sample
+    order = np.argsort(-probs.max(1), kind="stable")
+    right = (probs.argmax(1) == labels)[order]
+    risks = 1 - np.cumsum(right) / np.arange(1, len(right) + 1)
+    assert metrics.aurc(probs=probs, labels=labels) == pytest.approx(risks.mean(), abs=1e-12)
+    for coverage in (0.1, 0.5, 0.8):
+        kept = right[: int(coverage * len(right))]
+        got = metrics.accuracy_at_coverage(coverage, probs=probs, labels=labels)
+        assert got == pytest.approx(kept.mean(), abs=1e-12)

@@ -39,10 +39,10 @@ def zeros(num_classes: int, n_bins: int) -> State:
 def add(state: State, chunk: Chunk) -> None:
     """Put a chunk into the cells."""
     # added in place: a histogram of all cells a chunk would cost more than the chunk
-    index, correct = cell_index(chunk.rest).cpu(), chunk.correct.to("cpu", torch.int64)
+    index, confidence = cell_index(chunk.rest), 1 - chunk.rest
     state["cell_count"].index_add_(0, index, torch.ones_like(index))
-    state["cell_correct"].index_add_(0, index, correct)
-    state["cell_confidence"].index_add_(0, index, (1 - chunk.rest).cpu())
+    state["cell_correct"].index_add_(0, index, chunk.correct.to(state["cell_correct"].dtype))
+    state["cell_confidence"].index_add_(0, index, confidence)
 
 
 def cell_index(rest: Tensor) -> Tensor:

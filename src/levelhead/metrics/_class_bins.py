@@ -1,17 +1,17 @@
 """Equal-width bins of every class's probability, for class-wise calibration error.
 
-State: C x M. With many classes nearly all probabilities lie in the first bin, so only those above its upper
-edge are binned (at most M - 1 a row); the first bin is the total less the rest. 50,000 x 1000 scores take a
-third of the time of binning everything.
+State: C x M. Nearly all probabilities of many classes lie in the first bin, so only those above its upper edge are
+binned (at most M - 1 a row), and the first bin is the total less the rest. The label's own probability, mostly the
+highest, is known without a search. Together they take a fourth of the time of binning everything.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from levelhead.metrics._counting import counted, summed
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
-from levelhead.metrics.chunks import Chunk
+from levelhead.metrics.chunks import Block
 
 
 def zeros(num_classes: int, n_bins: int) -> State:
@@ -23,40 +23,57 @@ def zeros(num_classes: int, n_bins: int) -> State:
     }
 
 
-def add(state: State, chunk: Chunk) -> None:
-    """Put a chunk's probabilities, all classes, into the bins."""
-    num_classes, n_bins = state["class_count"].shape
-    size = num_classes * n_bins
-    probs = chunk.probs
-    stored_as = chunk.scores.dtype if chunk.kind == "probs" else probs.dtype
-    own = probs.gather(chunk.class_dim, chunk.labels.unsqueeze(chunk.class_dim)).squeeze(chunk.class_dim)
-    own_cell = chunk.labels * n_bins + bin_index(own, n_bins, stored_as)
-    state["class_correct"] += torch.bincount(own_cell, minlength=size).view(num_classes, n_bins).cpu()
+class Collector:
+    """What blocks have for the bins, kept until there is enough: tables of C x M cost more than a block's rows."""
 
-    where, values = _above_first_bin(probs, n_bins, chunk.class_dim)
-    cell = where.mul_(n_bins).add_(bin_index(values, n_bins, stored_as))
-    count = torch.bincount(cell, minlength=size).view(num_classes, n_bins).cpu()
-    total = torch.bincount(cell, weights=values.double(), minlength=size).view(num_classes, n_bins).cpu()
-    total = total.double()  # bincount of nothing is int64, weights or not
-    # the first bin: everything that was left out, plus what was handed in and fell there after all
-    everything = probs.sum(1 - chunk.class_dim, dtype=torch.float64).cpu()
-    count[:, 0] += len(chunk) - count.sum(1)
-    total[:, 0] += everything - total.sum(1)
-    state["class_count"] += count
-    state["class_confidence"] += total
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._clear()
+
+    def _clear(self) -> None:
+        self._own: list[tuple[Tensor, Tensor]] = []
+        self._others: list[tuple[Tensor, Tensor]] = []
+        self._totals = torch.zeros(())
+        self._rows = self._kept = 0
+
+    def visit(self, block: Block, total: Tensor) -> None:
+        """Take a block's probabilities, all classes."""
+        n_bins = self._state["class_count"].shape[1]
+
+        def cells(classes: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+            return bin_index(values, n_bins, block.stored_as).add_(classes, alpha=n_bins), values
+
+        own = cells(block.labels, block.label_probs(total))
+        # from below the upper edge by more than an edge rounds in bfloat16, so that none that belongs above is lost
+        others = cells(*block.others_above(0.99 / n_bins, total))
+        self._own.append(own)
+        self._others.append(others)
+        self._totals = block.probs_by_class(total) + self._totals.to(total.device)
+        self._rows += len(block)
+        self._kept += len(block) + len(others[0])
+        if self._kept > 8 * self._state["class_count"].numel():
+            self.flush()
+
+    def flush(self) -> None:
+        """Put what is kept into the bins."""
+        if not self._rows:
+            return
+        shape = self._state["class_count"].shape
+        correct, confidence = _tables(self._own, shape)
+        count, other_confidence = _tables(self._others, shape)
+        self._state["class_correct"] += correct
+        count += correct
+        confidence += other_confidence
+        # the first bin: everything that was left out, plus what was handed in and fell there after all
+        count[:, 0] += self._rows - count.sum(1)
+        confidence[:, 0] += self._totals - confidence.sum(1)
+        self._state["class_count"] += count
+        self._state["class_confidence"] += confidence
+        self._clear()
 
 
-def _above_first_bin(probs: Tensor, n_bins: int, class_dim: int) -> tuple[Tensor, Tensor]:
-    """Classes (int64) and probabilities of the entries that may lie above the first bin."""
-    # below the upper edge by more than an edge rounds in bfloat16, so that none that belongs above is lost
-    flat = _where(probs > 0.99 / n_bins)
-    inner = probs.shape[1]
-    classes = flat // inner if class_dim == 0 else flat % inner
-    return classes, probs.flatten().take(flat)
-
-
-def _where(mask: Tensor) -> Tensor:
-    """Places of the true entries of a flattened mask; NumPy finds few among many three times as fast."""
-    if mask.device.type == "cpu":
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return mask.flatten().nonzero().flatten()
+def _tables(parts: list[tuple[Tensor, Tensor]], shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """Entries and sum of probabilities of each class and bin."""
+    cells, values = (torch.cat(column) for column in zip(*parts, strict=True))
+    size = shape.numel()
+    return counted(cells, size).view(shape), summed(cells, values, size).view(shape)

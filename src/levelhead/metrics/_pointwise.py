@@ -29,7 +29,7 @@ def zeros_correct(num_classes: int, n_bins: int) -> State:
 
 def add_correct(state: State, chunk: Chunk) -> None:
     """Count the right predictions of a chunk."""
-    state["correct"] += int(chunk.correct.sum())
+    state["correct"] += chunk.correct.sum()
 
 
 def zeros_top5(num_classes: int, n_bins: int) -> State:
@@ -38,32 +38,27 @@ def zeros_top5(num_classes: int, n_bins: int) -> State:
 
 
 def add_top5(state: State, chunk: Chunk) -> None:
-    """Count rows with fewer than five classes ahead of the label; equal scores rank by class index."""
-    scores, own = chunk.scores, chunk.scores.gather(1, chunk.labels[:, None])
-    ahead = (scores > own).sum(1)
-    tied = ((scores == own).sum(1) > 1).nonzero().flatten()
-    if tied.numel():
-        columns = torch.arange(scores.shape[1], device=scores.device)
-        before = (scores[tied] == own[tied]) & (columns < chunk.labels[tied, None])
-        ahead[tied] += before.sum(1)
-    state["top5"] += int((ahead < 5).sum())
+    """Count the rows whose label is among the five highest scores of a chunk."""
+    state["top5"] += chunk.top5.sum()
 
 
 def zeros_nll(num_classes: int, n_bins: int) -> State:
-    """Sum of minus the log-probability of the label, in nats."""
-    return {"nll": real()}
+    """Sum of minus the log-probability of the label, in nats, and of its square, for the interval."""
+    return {"nll": real(), "nll_square": real()}
 
 
 def add_nll(state: State, chunk: Chunk) -> None:
     """Add a chunk's negative log-likelihoods."""
-    state["nll"] += float(chunk.nll.sum())
+    state["nll"] += chunk.nll.sum()
+    state["nll_square"] += chunk.nll.square().sum()
 
 
 def zeros_brier(num_classes: int, n_bins: int) -> State:
-    """Sum of squared distances to the one-hot label."""
-    return {"brier": real()}
+    """Sum of squared distances to the one-hot label, and of the squares of these, for the interval."""
+    return {"brier": real(), "brier_square": real()}
 
 
 def add_brier(state: State, chunk: Chunk) -> None:
     """Add a chunk's Brier scores."""
-    state["brier"] += float(chunk.brier.sum())
+    state["brier"] += chunk.brier.sum()
+    state["brier_square"] += chunk.brier.square().sum()

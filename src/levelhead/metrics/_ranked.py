@@ -11,27 +11,31 @@ import numpy as np
 
 
 def aurc(count: np.ndarray, wrong: np.ndarray) -> float:
+    """`aurc_of_each` of one set of groups (G,)."""
+    return float(aurc_of_each(count, wrong))
+
+
+def aurc_of_each(count: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """Area under the risk-coverage curve: the mean error rate of the k most confident examples over k = 1..N.
 
-    `count`, `wrong` (G,): groups by falling confidence. Within a group the order is unknowable, so its mean
-    over all orders is taken: N examples tied at one confidence give their error rate. NaN for no example.
+    `count`, `wrong` (..., G): groups by falling confidence, empty ones too; the result is (...). Within a group the
+    order is unknowable, so its mean over all orders is taken: N examples tied at one confidence give their error rate.
+    NaN for no example.
     """
-    total = int(count.sum())
-    if total == 0:
-        return math.nan
-    keep = count > 0
-    count, wrong = count[keep].astype(np.float64), wrong[keep].astype(np.float64)
-    rate = wrong / count
-    before = np.cumsum(count) - count
-    wrong_before = np.cumsum(wrong) - wrong
+    count, wrong = count.astype(np.float64), wrong.astype(np.float64)
+    rate = wrong / np.maximum(count, 1)
+    before = np.cumsum(count, axis=-1) - count
+    wrong_before = np.cumsum(wrong, axis=-1) - wrong
     # within a group, after j of it: (wrong_before + j rate) / (before + j) = rate + excess / (before + j)
     excess = wrong_before - rate * before
-    return float((count * rate + excess * _harmonic_span(before, count)).sum() / total)
+    total = count.sum(-1)
+    area = (count * rate + excess * _harmonic_span(before, count)).sum(-1)
+    return area / np.where(total > 0, total, np.nan)
 
 
 def _harmonic_span(start: np.ndarray, length: np.ndarray) -> np.ndarray:
     """1/(start+1) + ... + 1/(start+length), elementwise, for whole numbers given as floats."""
-    span = 1.0 / (start + 1)
+    span = np.where(length > 0, 1.0 / (start + 1), 0.0)
     many = length > 1
     span[many] = _harmonic(start[many] + length[many]) - _harmonic(start[many])
     return span
@@ -84,5 +88,5 @@ def equal_mass_ece(
     bounds = np.searchsorted(confidence, edges, side="right")
     if not reference:
         bounds[0] = 0
-    gaps = [abs(float(total[a:b].sum()) - int(correct[a:b].sum())) for a, b in pairwise(bounds) if b > a]
+    gaps = [abs(float(total[a:b].sum()) - float(correct[a:b].sum())) for a, b in pairwise(bounds) if b > a]
     return sum(gaps) / n

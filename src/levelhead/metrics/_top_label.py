@@ -2,11 +2,9 @@
 
 The state of one model is three small tables over bins and outcomes, and ECE, OE, MCE, the gap and the reliability
 diagram are all read from it, so they cannot disagree.
-
 """
 
-import torch
-
+from levelhead.metrics._counting import counted, summed
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
 from levelhead.metrics.chunks import Chunk
@@ -23,10 +21,9 @@ def zeros(num_classes: int, n_bins: int) -> State:
 
 def add(state: State, chunk: Chunk) -> None:
     """Put a chunk into the bins."""
-    n_bins = state["bin_count"].shape[0]
-    confidence = chunk.confidence
-    stored_as = chunk.scores.dtype if chunk.kind == "probs" else confidence.dtype
-    cell = bin_index(confidence, n_bins, stored_as).mul_(2).add_(chunk.correct)
-    wide = confidence.double()
-    for name, weights in (("bin_count", None), ("bin_confidence", wide), ("bin_square", wide.square())):
-        state[name] += torch.bincount(cell, weights=weights, minlength=2 * n_bins).view(n_bins, 2).cpu()
+    shape = state["bin_count"].shape
+    cell = bin_index(chunk.confidence, shape[0], chunk.stored_as).mul_(2).add_(chunk.correct)
+    confidence = chunk.confidence.double()
+    state["bin_count"] += counted(cell, shape.numel()).view(shape)
+    state["bin_confidence"] += summed(cell, confidence, shape.numel()).view(shape)
+    state["bin_square"] += summed(cell, confidence.square(), shape.numel()).view(shape)

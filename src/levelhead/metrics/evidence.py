@@ -18,7 +18,8 @@ from levelhead.metrics import _bins
 from levelhead.metrics._bins import Bins
 from levelhead.metrics.functions import reliability
 from levelhead.metrics.given import Array
-from levelhead.metrics.intervals import Interval, check_level
+from levelhead.metrics.intervals import Interval, check_level, normal
+from levelhead.metrics.streaming import Calibration
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,12 @@ def calibration_test(
 
 
 def calibration_test_of(bins: Bins, *, level: float = 0.95, replicates: int = 1000, seed: int = 0) -> CalibrationTest:
-    """The same from bins that are already there, such as `Calibration.bins()`. NaN for no example."""
+    """The same from bins that are already there, such as `Calibration.bins()`. NaN for no example.
+
+    Raises ValueError for bins judged by label distributions: there is no right and wrong to redraw.
+    """
     check_level(level)
+    _need_counts(bins, "the noise floor redraws labels")
     n = bins.total
     if n == 0:
         nothing = Interval(math.nan, math.nan, math.nan, 0)
@@ -105,18 +110,43 @@ def gap_interval(bins: Bins, *, level: float = 0.95) -> Interval:
     """Mean confidence minus accuracy with its normal interval; lo and hi are NaN for a single example."""
     check_level(level)
     n, gap = bins.total, _bins.gap(bins)
-    if n < 2:
-        return Interval(gap, math.nan, math.nan, n)
-    from scipy.special import ndtri
+    return normal(gap, max(0.0, bins.gap_square / n - gap**2) if n else math.nan, n, level)
 
-    variance = max(0.0, bins.gap_square / n - gap**2) * n / (n - 1)
-    half = float(ndtri((1 + level) / 2)) * math.sqrt(variance / n)
-    return Interval(gap, gap - half, gap + half, n)
+
+def mean_intervals(accumulator: Calibration, *, level: float = 0.95) -> dict[str, Interval]:
+    """Intervals for everything `accumulator` has seen: of the measures that are means over examples.
+
+    `accuracy` and `top5` (Clopper-Pearson), `nll`, `brier` and `gap` (normal), as far as its parts have them. NaN
+    before the first example, and for the normal ones with one; of `nll` also where it is infinite. For label
+    distributions only `gap`: a mass is no count, and the others' squares are not kept.
+    """
+    check_level(level)
+    n, state, values = accumulator.num_examples, accumulator.state_dict()["state"], accumulator.compute()
+    intervals = {}
+    for name, count in (("accuracy", "correct"), ("top5", "top5")):
+        if count in state and not state[count].is_floating_point():
+            lo, hi = clopper_pearson(np.array(int(state[count])), np.array(n), level=level)
+            intervals[name] = Interval(values[name], float(lo), float(hi), n)
+    for name in ("nll", "brier"):
+        if f"{name}_square" in state:
+            square = float(state[f"{name}_square"]) / n if n else math.nan
+            # infinite less infinite is NaN, and max would hide it
+            variance = square - values[name] ** 2 if math.isfinite(square) else math.nan
+            intervals[name] = normal(values[name], max(variance, 0.0), n, level)
+    if "gap" in values:
+        intervals["gap"] = gap_interval(accumulator.bins(), level=level)
+    return intervals
 
 
 def bin_intervals(bins: Bins, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Clopper-Pearson bounds (M,), (M,) of each bin's accuracy: exact, also where all are right; NaN where empty."""
+    _need_counts(bins, "Clopper-Pearson bounds are of a share of right predictions")
     return clopper_pearson(bins.correct, bins.count, level=level)
+
+
+def _need_counts(bins: Bins, why: str) -> None:
+    if bins.outcomes.dtype.kind == "f":
+        raise ValueError(f"these bins were judged by distributions, and {why}; judge by integers: labels.argmax(1)")
 
 
 def clopper_pearson(successes: np.ndarray, trials: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

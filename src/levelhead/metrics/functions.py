@@ -5,18 +5,25 @@ device, and return a Python float. All raise ValueError for empty input, wrong s
 NaN, plus infinity, a row of only minus infinity, and probabilities that are negative or do not sum to one
 within 1e-3 (1e-2 in bfloat16). Bins are (lo, hi]; confidence zero is in the first bin and one in the last.
 Units are fractions; NLL is in nats.
+
+Labels may also be distributions, (N, C) floating rows that sum to one within the same tolerance, such as people's
+votes: an example is then right by the mass on its predicted class (`_distributions.py` has the table).
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
+from levelhead.metrics import _distributions
 from levelhead.metrics._bins import Bins
 from levelhead.metrics._edges import check_n_bins
 from levelhead.metrics._measures import covered
 from levelhead.metrics._ranked import aurc as _aurc
 from levelhead.metrics._ranked import equal_mass_ece, wrong_among
-from levelhead.metrics._samples import Samples
+from levelhead.metrics._samples import Samples, tied
 from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import Array, Given, check
+from levelhead.metrics.smooth import smooth_ece as _smooth_ece
 from levelhead.metrics.streaming import Calibration
 
 
@@ -27,23 +34,35 @@ def _checked(logits: Array | None, probs: Array | None, labels: Array) -> Given:
     return given
 
 
-def _accumulate(part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> Calibration:
+def _accumulate(
+    parts: Iterable[str], logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15
+) -> Calibration:
     given = _checked(logits, probs, labels)
-    accumulator = Calibration(given.scores.shape[1], n_bins, parts=[part])
+    accumulator = Calibration(given.scores.shape[1], n_bins, parts=parts)
     accumulator._add(given)
     return accumulator
+
+
+def _measure(name: str, part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> float:
+    check_n_bins(n_bins)
+    if _distributions.are_distributions(labels):
+        return _distributions.measure(name, logits, probs, labels, n_bins)
+    return _accumulate([part], logits, probs, labels, n_bins).compute()[name]
 
 
 def accuracy(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
     """Share of examples whose label is the predicted class, in [0, 1].
 
-    The prediction is the class with the highest score, the first of them when several tie.
+    The prediction is the class with the highest score, the first of them when several tie. Against distributions it
+    is the mean mass of the predicted class.
 
     >>> import numpy as np
     >>> accuracy(probs=np.array([[0.9, 0.1], [0.5, 0.5]]), labels=np.array([0, 1]))
     0.5
+    >>> accuracy(probs=np.array([[0.9, 0.1]]), labels=np.array([[0.75, 0.25]]))
+    0.75
     """
-    return _accumulate("correct", logits, probs, labels).compute()["accuracy"]
+    return _measure("accuracy", "correct", logits, probs, labels)
 
 
 def top5(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
@@ -51,28 +70,30 @@ def top5(*, logits: Array | None = None, probs: Array | None = None, labels: Arr
 
     Classes that tie rank by index, so it agrees with `accuracy` on who is first.
     """
-    return _accumulate("top5", logits, probs, labels).compute()["top5"]
+    return _measure("top5", "top5", logits, probs, labels)
 
 
 def nll(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
     """Mean negative log-likelihood of the labels in nats, in [0, inf]; lower is better.
 
-    Infinite where a label was given probability exactly zero (a logit of minus infinity).
+    Infinite where a label was given probability exactly zero (a logit of minus infinity). Against distributions it is
+    the cross-entropy, at best their entropy.
     """
-    return _accumulate("nll", logits, probs, labels).compute()["nll"]
+    return _measure("nll", "nll", logits, probs, labels)
 
 
 def brier(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
     """Mean squared distance between probabilities and one-hot label, summed over classes.
 
-    In [0, 2], lower is better. (The binary score of some libraries counts one class only and is half of it.)
+    In [0, 2], lower is better. (The binary score of some libraries counts one class only and is half of it.) Against
+    distributions it is the squared distance to them, zero for predicting them.
     """
-    return _accumulate("brier", logits, probs, labels).compute()["brier"]
+    return _measure("brier", "brier", logits, probs, labels)
 
 
 def gap(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
     """Mean confidence minus accuracy, in [-1, 1]: above zero is overconfident. Free of bins and of bias."""
-    return _accumulate("top_label", logits, probs, labels).compute()["gap"]
+    return _measure("gap", "top_label", logits, probs, labels)
 
 
 def ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
@@ -81,7 +102,7 @@ def ece(*, logits: Array | None = None, probs: Array | None = None, labels: Arra
     In [0, 1], lower is better. Biased upwards: a perfectly calibrated model of 500 examples shows about 0.04;
     see `debiased_ece`.
     """
-    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ece"]
+    return _measure("ece", "top_label", logits, probs, labels, n_bins)
 
 
 def oe(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
@@ -89,27 +110,27 @@ def oe(*, logits: Array | None = None, probs: Array | None = None, labels: Array
 
     In [0, 1], lower is better, and never above ECE with the same bins (Thulasidasan et al. 2019).
     """
-    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["oe"]
+    return _measure("oe", "top_label", logits, probs, labels, n_bins)
 
 
 def mce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """Maximum calibration error: the largest |accuracy - mean confidence| of a non-empty bin, in [0, 1]."""
-    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["mce"]
+    return _measure("mce", "top_label", logits, probs, labels, n_bins)
 
 
 def ace(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """Average calibration error: the plain mean of |accuracy - mean confidence| over non-empty bins."""
-    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["ace"]
+    return _measure("ace", "top_label", logits, probs, labels, n_bins)
 
 
 def rmsce(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """Root-mean-square calibration error: ECE with squares, then the root. In [0, 1], never below ECE."""
-    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["rmsce"]
+    return _measure("rmsce", "top_label", logits, probs, labels, n_bins)
 
 
 def debiased_ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
     """ECE less what chance alone adds to it in bins of this size (Kumar et al. 2019). In [0, ECE]."""
-    return _accumulate("top_label", logits, probs, labels, n_bins).compute()["debiased_ece"]
+    return _measure("debiased_ece", "top_label", logits, probs, labels, n_bins)
 
 
 def classwise_ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> float:
@@ -117,19 +138,28 @@ def classwise_ece(*, logits: Array | None = None, probs: Array | None = None, la
 
     In [0, 1]. Classes without a single label count too: their probabilities should be near zero.
     """
-    return _accumulate("class_bins", logits, probs, labels, n_bins).compute()["classwise_ece"]
+    return _measure("classwise_ece", "class_bins", logits, probs, labels, n_bins)
 
 
 def reliability(*, logits: Array | None = None, probs: Array | None = None, labels: Array, n_bins: int = 15) -> Bins:
-    """The numbers of a reliability diagram: count, mean confidence and accuracy of each bin."""
-    return _accumulate("top_label", logits, probs, labels, n_bins).bins()
+    """The numbers of a reliability diagram: count, mean confidence and accuracy of each bin.
+
+    Against distributions `accuracy` is the mean mass of the predicted class and `outcomes` are expected numbers.
+    """
+    check_n_bins(n_bins)
+    if _distributions.are_distributions(labels):
+        return _distributions.bins(logits, probs, labels, n_bins)
+    return _accumulate(["top_label"], logits, probs, labels, n_bins).bins()
 
 
-def _samples(logits: Array | None, probs: Array | None, labels: Array) -> Samples:
+def _ranked(logits: Array | None, probs: Array | None, labels: Array) -> tuple[np.ndarray, np.ndarray]:
+    """One minus the confidence of each example, rising, and whether, or by how much, its prediction is wrong."""
+    if _distributions.are_distributions(labels):
+        return _distributions.ranked(logits, probs, labels)
     samples = Samples()
     for chunk in chunks(_checked(logits, probs, labels)):
         samples.add(chunk)
-    return samples
+    return samples.ranked()
 
 
 def adaptive_ece(
@@ -146,9 +176,10 @@ def adaptive_ece(
     together. `reference=True` drops the lowest confidence, as the code used for published values does.
     """
     check_n_bins(n_bins)
-    rest, wrong = _samples(logits, probs, labels).ranked()
+    rest, wrong = _ranked(logits, probs, labels)
     confidence = 1 - rest[::-1].astype("float64")
-    return equal_mass_ece(confidence, confidence, ~wrong[::-1], None, n_bins, reference=reference)
+    right = ~wrong[::-1] if wrong.dtype == np.bool_ else 1 - wrong[::-1]
+    return equal_mass_ece(confidence, confidence, right, None, n_bins, reference=reference)
 
 
 def smooth_ece(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
@@ -156,7 +187,10 @@ def smooth_ece(*, logits: Array | None = None, probs: Array | None = None, label
 
     Not an estimate of ECE: the two differ. `smooth.py` has the definition.
     """
-    return _accumulate("cells", logits, probs, labels).compute()["smooth_ece"]
+    if _distributions.are_distributions(labels):
+        rest, wrong = _distributions.ranked(logits, probs, labels)
+        return _smooth_ece(1 - rest, 1 - rest, 1 - wrong, np.ones(len(rest)))
+    return _accumulate(["cells"], logits, probs, labels).compute()["smooth_ece"]
 
 
 def accuracy_at_coverage(
@@ -166,7 +200,7 @@ def accuracy_at_coverage(
 
     Ranked as in `aurc`; of a tie that is only partly covered, the expected share counts as right.
     """
-    count, wrong = _groups(_samples(logits, probs, labels))
+    count, wrong = tied(*_ranked(logits, probs, labels))
     k = covered(int(count.sum()), coverage)
     return 1 - wrong_among(count, wrong, k) / k
 
@@ -178,12 +212,4 @@ def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Arr
     still tells them apart where the confidence rounds to one. Tied examples count as their average over all
     orders.
     """
-    return _aurc(*_groups(_samples(logits, probs, labels)))
-
-
-def _groups(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Examples and wrong predictions of each distinct confidence, by falling confidence."""
-    rest, wrong = samples.ranked()
-    ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True)) + 1
-    errors = np.cumsum(wrong)[ends - 1]
-    return np.diff(ends, prepend=0), np.diff(errors, prepend=0)
+    return _aurc(*tied(*_ranked(logits, probs, labels)))

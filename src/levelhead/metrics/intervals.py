@@ -1,4 +1,4 @@
-"""Intervals over repeated runs: Student's t for a mean, and for the mean of paired differences."""
+"""Intervals of a mean: normal for many values; Student's t for few, such as runs, and for their paired differences."""
 
 import math
 from collections.abc import Sequence
@@ -21,6 +21,16 @@ def check_level(level: float) -> None:
     """Refuse a level that is no share."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level!r}; 0.95 is a 95 % interval")
+
+
+def normal(mean: float, variance: float, n: int, level: float) -> Interval:
+    """The interval of a mean of `n` values from their `variance` (over n, not n - 1); NaN bounds for fewer than two."""
+    if n < 2:
+        return Interval(mean, math.nan, math.nan, n)
+    from scipy.special import ndtri
+
+    half = float(ndtri((1 + level) / 2)) * math.sqrt(variance / (n - 1))
+    return Interval(mean, mean - half, mean + half, n)
 
 
 def student_t(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:

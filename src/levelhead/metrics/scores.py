@@ -1,7 +1,8 @@
 """One number an example that says how much it looks like the training data: higher = more in, in all of them.
 
-They feed `auroc`, `fpr95`, `aupr_in`, `aupr_out`. Shapes: N examples, C classes; results are float64 (N,) arrays.
-Float64, because in float32 most confidences of an overconfident network are exactly one and no longer rank.
+They feed `auroc`, `fpr95`, `aupr_in`, `aupr_out` and `Detection`. Shapes: N examples, C classes; results are float64
+(N,) arrays: in float32 most confidences of an overconfident network are exactly one and no longer rank. The work is
+done where the scores are, on a GPU too.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from levelhead.metrics.chunks import refuse, rows_together
-from levelhead.metrics.given import Array, Kind, check_scores
+from levelhead.metrics.chunks import Chunk, Workspace, refuse, rows_in_chunk, rows_together
+from levelhead.metrics.given import Array, Kind, check_scores, one_of
 
 
 def _by_rows(values: Array, kind: Kind, score: Callable[[Tensor], Tensor]) -> np.ndarray:
@@ -26,16 +27,28 @@ def _by_rows(values: Array, kind: Kind, score: Callable[[Tensor], Tensor]) -> np
 
 
 def _log_probs(logits: Array | None, probs: Array | None, score: Callable[[Tensor], Tensor]) -> np.ndarray:
-    if logits is not None and probs is None:
-        return _by_rows(logits, "logits", lambda z: score(z.log_softmax(1)))
-    if probs is not None and logits is None:
-        return _by_rows(probs, "probs", lambda p: score(p.log()))
-    raise ValueError("give exactly one of logits= and probs=: which one it is, is never guessed")
+    values, kind = one_of(logits, probs)
+    return _by_rows(values, kind, lambda x: score(x.log_softmax(1) if kind == "logits" else x.log()))
 
 
 def max_softmax(*, logits: Array | None = None, probs: Array | None = None) -> np.ndarray:
-    """(N,) probability of the predicted class, in [1 / C, 1]."""
-    return _log_probs(logits, probs, lambda log_p: log_p.amax(1).exp())
+    """(N,) probability of the predicted class, in [1 / C, 1].
+
+    Taken as one minus the probability of all others, which float32 holds to 1e-38, so that two confidences rank as long
+    as float64 can tell them from each other.
+    """
+    values, kind = one_of(logits, probs)
+    scores = check_scores(values, kind)
+    working = torch.float64 if scores.dtype == torch.float64 else torch.float32
+    space = Workspace(scores.device, working)
+    parts = []
+    for block in scores.split(rows_in_chunk(scores)):
+        nobody = torch.zeros(len(block), dtype=torch.int64, device=block.device)  # a chunk is read beside labels
+        chunk = Chunk(block, nobody, kind, working, space=space, needs=("rest",))
+        if chunk.bad:
+            refuse(scores, kind)
+        parts.append((1 - chunk.rest).cpu())
+    return torch.cat(parts).numpy() if parts else np.zeros(0)
 
 
 def negative_entropy(*, logits: Array | None = None, probs: Array | None = None) -> np.ndarray:
@@ -51,3 +64,12 @@ def energy(*, logits: Array) -> np.ndarray:
 def max_logit(*, logits: Array) -> np.ndarray:
     """(N,) the highest logit."""
     return _by_rows(logits, "logits", lambda z: z.amax(1))
+
+
+#: By name, as `Detection` takes them.
+SCORES = {
+    "max_softmax": max_softmax,
+    "negative_entropy": negative_entropy,
+    "energy": energy,
+    "max_logit": max_logit,
+}
