@@ -48,7 +48,7 @@ class CalibrationMetric(Metric):
             raise ValueError(f"kind must be 'logits' or 'probs', got {kind!r}")
         self.kind = kind
         self.measure = measure
-        self._arguments = {
+        self._arguments: dict[str, Any] = {
             "num_classes": num_classes,
             "n_bins": n_bins,
             "ignore_index": ignore_index,

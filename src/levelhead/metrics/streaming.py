@@ -20,7 +20,7 @@ from levelhead.metrics._measures import READERS, accuracy_at_coverage, bins_of, 
 from levelhead.metrics._pointwise import State
 from levelhead.metrics._samples import Samples
 from levelhead.metrics._sharing import gathered, reduced
-from levelhead.metrics.chunks import Chunk, chunks
+from levelhead.metrics.chunks import Chunk, chunks, rows_together
 from levelhead.metrics.given import Array, Given, check_dense, check_scores, one_of
 
 
@@ -122,22 +122,25 @@ class Calibration:
         self._add(given)
 
     def _add(self, given: Given) -> None:
-        fresh = type(self)(self.num_classes, self.n_bins, parts=self._parts, exact=self.exact)
-        fresh._to(given.scores.device)
+        self._to(given.scores.device)
+        # one block is refused before anything of it is added; more, or another kind of labels, go through a fresh one
+        direct = given.num_rows <= rows_together(given.scores) and not self._distributions
+        target = self if direct else type(self)(self.num_classes, self.n_bins, parts=self._parts, exact=self.exact)
+        target._to(given.scores.device)
         parts = [_PARTS[name] for name in self._parts]
         needs = {need for part in parts for need in part.needs} | ({"rest"} if self.exact else set())
-        collectors = [part.collector(fresh._state) for part in parts if part.collector]
+        collectors = [part.collector(target._state) for part in parts if part.collector]
         for chunk in chunks(given, tuple(needs), tuple(collector.visit for collector in collectors)):
             for part in parts:
                 if part.add:
-                    part.add(fresh._state, chunk)
-            if self.exact and isinstance(fresh._samples, Samples):
-                fresh._samples.add(chunk)
-            fresh.num_examples += len(chunk)
+                    part.add(target._state, chunk)
+            if self.exact and isinstance(target._samples, Samples):
+                target._samples.add(chunk)
+            target.num_examples += len(chunk)
         for collector in collectors:
             collector.flush()
-        self._to(given.scores.device)
-        self._absorb(fresh)
+        if not direct:
+            self._absorb(target)
 
     def _add_distributions(self, logits: Array | None, probs: Array | None, labels: Array) -> None:
         scores = check_scores(*one_of(logits, probs))
@@ -261,7 +264,7 @@ class Calibration:
 
     def load_sums(self, sums: Mapping[str, Tensor]) -> None:
         """Replace counts and sums by those of `sums`; samples stay as they are."""
-        self._state = {name: sums[name] for name in self._state}
+        self._state = {name: sums[name].clone() for name in self._state}
         self.num_examples = int(sums["num_examples"])
 
     def all_reduce(self, group: Any = None) -> Self:
