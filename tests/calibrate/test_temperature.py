@@ -12,6 +12,8 @@ from tests.metrics.synthetic import overconfident
 
 from levelhead import metrics
 from levelhead.calibrate import TemperatureScaling
+from levelhead.calibrate._solve import _newton
+from levelhead.metrics.given import check
 from levelhead.predictions import Predictions
 
 
@@ -205,8 +207,8 @@ def test_apply_divides_and_returns_what_it_was_given():
 
 
 def test_apply_on_predictions_keeps_everything_else():
+    scaling = TemperatureScaling().fit(*overconfident(30, 4, seed=1))
     logits, labels = overconfident(30, 4)
-    scaling = TemperatureScaling().fit(logits, labels)
     test = Predictions(labels=labels, logits=logits, ids=np.arange(30), role="test", classes=tuple("abcd"))
     scaled = scaling.apply(test)
     np.testing.assert_allclose(scaled.logits, logits.numpy() / scaling.temperature, rtol=1e-6)
@@ -228,6 +230,29 @@ def test_ece_criterion_takes_the_first_best_of_the_papers_grid():
     errors = [metrics.ece(logits=logits / t, labels=labels, n_bins=15) for t in grid]
     assert got == grid[int(np.argmin(errors))]
     assert got == pytest.approx(1.8, abs=0.2)
+
+
+def test_the_grid_keeps_the_papers_answer_and_says_where_it_costs_likelihood():
+    # calibrated already and few: ECE then prefers some temperature by chance
+    rng = np.random.default_rng(5)
+    worse = 0
+    for _ in range(20):
+        logits = rng.standard_normal((40, 3)) * 2
+        labels = np.array([rng.choice(3, p=p) for p in np.exp(logits) / np.exp(logits).sum(1, keepdims=True)])
+        scaling = TemperatureScaling("ece").fit(logits, labels)
+        before = metrics.nll(logits=logits, labels=labels)
+        after = metrics.nll(logits=logits / scaling.temperature, labels=labels)
+        assert (scaling.status == "nll worse") == (after > before * (1 + 1e-6))
+        worse += scaling.status == "nll worse"
+    assert 0 < worse < 20
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.3, 1.0, 7.0, 500.0])
+def test_the_answer_does_not_depend_on_the_starting_point(start):
+    logits, labels = overconfident(2000, 5)
+    seen = check(logits, None, labels)
+    beta = math.exp(_newton(seen, math.log(1 / start), math.log(1e-6), math.log(1e6)))
+    assert 1 / beta == pytest.approx(best_by_scipy(logits, labels), rel=1e-5)
 
 
 def test_ece_criterion_takes_the_first_of_equal_ones():

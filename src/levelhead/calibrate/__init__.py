@@ -3,13 +3,16 @@
 from levelhead.calibrate.cross_fit import cross_fitted
 from levelhead.calibrate.files import load, save
 from levelhead.calibrate.linear import MatrixScaling, VectorScaling
+from levelhead.calibrate.logistic import BetaCalibration, PlattScaling
 from levelhead.calibrate.per_class import HistogramBinning, IsotonicRegression
 from levelhead.calibrate.temperature import TemperatureScaling
 
 __all__ = [
+    "BetaCalibration",
     "HistogramBinning",
     "IsotonicRegression",
     "MatrixScaling",
+    "PlattScaling",
     "TemperatureScaling",
     "VectorScaling",
     "cross_fitted",

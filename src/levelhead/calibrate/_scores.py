@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from levelhead.metrics.given import Array, Given, check, check_scores
+from levelhead.metrics.given import Array, Given, as_tensor, check, check_scores
 from levelhead.predictions import Predictions
 
 
@@ -47,6 +47,39 @@ def applied(logits: Any, function: Callable[[np.ndarray], np.ndarray], name: str
     array = np.asarray(logits)
     changed = function(array.astype(np.float64))
     return changed.astype(array.dtype) if array.dtype.kind == "f" else changed
+
+
+def raw_scores(logits: Array | Predictions) -> Tensor:
+    """The scores as they came, (N, C): of `Predictions`, its logits or probabilities."""
+    if isinstance(logits, Predictions):
+        logits = next(iter(logits.scores.values()))
+    return as_tensor(logits, "logits")
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """Log-probabilities (N, C) of finite rows of logits, or of rows with some minus infinities."""
+    shifted = z - z.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def log_odds(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log p and log(1 - p) of every class, (N, C) each, without cancellation where p rounds to one."""
+    weights = z - z.max(1, keepdims=True)
+    log_p = weights.copy()
+    np.exp(weights, out=weights)
+    total = weights.sum(1, keepdims=True)
+    rest = total - weights
+    top = weights.argmax(1)[:, None]
+    np.put_along_axis(weights, top, 0.0, axis=1)
+    np.put_along_axis(rest, top, weights.sum(1, keepdims=True), axis=1)
+    log_total = np.log(total)
+    with np.errstate(divide="ignore"):  # a class that takes all leaves nothing
+        return log_p - log_total, np.log(rest) - log_total
+
+
+def own_logits(z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(N,) the score of each row's label."""
+    return z[np.arange(len(z)), labels]
 
 
 def log_scores(predictions: Predictions) -> np.ndarray:
