@@ -103,7 +103,7 @@ def test_scores_with_few_values_meet_by_chance_and_are_no_overlap_unless_they_ar
 
 
 def test_rounded_scores_that_do_overlap_are_found_from_some_twenty_rows_on():
-    logits, labels = overconfident(4000, 10)
+    logits, _ = overconfident(4000, 10)
     probs = torch.from_numpy(np.round(logits.double().softmax(1).numpy(), 4))
     seen = _rows.kept(probs[:2000])
     assert _rows.shared(seen, probs[1000:3000])[:1000].mean() > 0.5
@@ -124,7 +124,7 @@ def test_very_many_rows_are_sampled():
     seen = _rows.kept(scores)
     assert _rows.ROWS // 2 < len(seen) <= _rows.ROWS
     assert _rows.shared(seen, scores[100:110]).any()  # ten in a row cannot all be between
-    assert _rows.shared(seen, scores).sum() == len(seen)
+    assert 0.99 * len(seen) < _rows.shared(seen, scores).sum() <= len(seen)  # some numbers fit half precision
 
 
 def test_nothing_is_known_before_fitting_and_nothing_can_be_shared_by_nothing():
