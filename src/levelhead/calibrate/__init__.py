@@ -6,9 +6,11 @@ from levelhead.calibrate.linear import MatrixScaling, VectorScaling
 from levelhead.calibrate.logistic import BetaCalibration, PlattScaling
 from levelhead.calibrate.per_class import HistogramBinning, IsotonicRegression
 from levelhead.calibrate.temperature import TemperatureScaling
+from levelhead.calibrate.wrap import Calibrated, wrap
 
 __all__ = [
     "BetaCalibration",
+    "Calibrated",
     "HistogramBinning",
     "IsotonicRegression",
     "MatrixScaling",
@@ -18,4 +20,5 @@ __all__ = [
     "cross_fitted",
     "load",
     "save",
+    "wrap",
 ]
