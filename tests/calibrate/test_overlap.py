@@ -30,6 +30,28 @@ def test_reporting_what_was_fitted_on_is_refused(kind, role):
     fitted.apply(part(whole, slice(100, 200), role))
 
 
+def test_examples_that_a_data_set_holds_twice_are_let_pass_and_said():
+    whole = predictions(2000)
+    fitted = TemperatureScaling().fit(part(whole, slice(0, 1000), "cal"))
+    few, many = part(whole, slice(995, 2000)), part(whole, slice(994, 2000))
+    assert fitted.apply(few).meta["rows_fitted_on"] == "5"
+    assert "rows_fitted_on" not in fitted.apply(part(whole, slice(1000, 2000))).meta
+    with pytest.raises(ValueError, match="6 of 1006 rows"):
+        fitted.apply(many)
+
+
+def test_real_repeats_are_no_reason_to_refuse(real_data):
+    file = np.load(real_data / "network-outputs" / "cifar100-densenet-bc-100-cifar-100.npz")
+    assert len(np.unique(file["probs"], axis=0)) == 9998  # two pairs of equal images
+    for seed in range(4):
+        rows = np.random.default_rng(seed).permutation(10_000)
+        cal, test = (
+            Predictions(labels=file["labels"][half], probs=file["probs"][half], role=role)
+            for half, role in ((rows[:5000], "cal"), (rows[5000:], "test"))
+        )
+        assert int(TemperatureScaling().fit(cal).apply(test).meta.get("rows_fitted_on", 0)) <= 2
+
+
 @pytest.mark.parametrize("role", ["cal", "val", "train"])
 def test_the_role_cal_may_be_scaled_by_what_was_fitted_on_it(role):
     # it is not reported, and a threshold or a set is fitted on it next

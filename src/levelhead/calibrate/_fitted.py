@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ import torch
 from levelhead.calibrate import _rows
 from levelhead.calibrate._scores import applied, given_to_fit, log_softmax, own_logits, raw_scores
 from levelhead.metrics.chunks import refuse
-from levelhead.metrics.given import Array, Given, as_tensor
+from levelhead.metrics.given import Array, Given
 from levelhead.predictions import Predictions
 
 
@@ -78,15 +79,17 @@ class Fitted:
         if self.status == "not fitted":
             raise ValueError(f"{type(self).__name__} knows nothing yet: call fit(logits, labels) first")
 
-    def _refuse_overlap(self, predictions: Predictions) -> None:
+    def _refuse_overlap(self, predictions: Predictions) -> int:
+        """How many rows were fitted on; ValueError for more than repeated examples explain."""
         rows = self.overlap(predictions)
         count = int(rows.sum())
-        if count:
+        if count > _rows.TOLERATED * min(len(rows), len(self._seen)):
             raise ValueError(
                 f"{count} of {len(rows)} rows are among those that this {type(self).__name__} was fitted on, the first "
                 f"is row {int(rows.argmax())}: what is fitted on a row flatters it. Fit on other examples, or leave "
                 "those out that overlap(predictions) marks"
             )
+        return count
 
 
 class Calibrator(Fitted):
@@ -96,12 +99,15 @@ class Calibrator(Fitted):
         """`logits` calibrated: a tensor, array or `Predictions` as it came in.
 
         `Predictions` come back with logits. Those of the role `test` or `unknown` are about to be reported: ValueError
-        if rows of them were fitted on (see `overlap`). ValueError before `fit`.
+        if more of their rows were fitted on than one in 200, which data that hold an example twice can share; fewer
+        are counted in `meta["rows_fitted_on"]` (see `overlap`). ValueError before `fit`.
         """
         self._require_fit()
-        if isinstance(logits, Predictions) and logits.role in ("test", "unknown"):
-            self._refuse_overlap(logits)
-        return self._apply(logits)
+        if not isinstance(logits, Predictions) or logits.role not in ("test", "unknown"):
+            return self._apply(logits)
+        count = self._refuse_overlap(logits)
+        after: Predictions = self._apply(logits)
+        return replace(after, meta={**after.meta, "rows_fitted_on": str(count)}) if count else after
 
     def _apply(self, logits: Any) -> Any:
         raise NotImplementedError
@@ -144,12 +150,3 @@ def float64_logits(given: Given) -> np.ndarray:
     if not np.isfinite(z.max(1)).all():
         refuse(given.scores, "logits")
     return z
-
-
-def checked_logits(logits: Array | Predictions) -> np.ndarray:
-    """(N, C) float64 logits of what a caller wants an answer for, without labels; ValueError as `float64_logits`."""
-    from levelhead.calibrate._scores import log_scores
-    from levelhead.metrics.given import check_scores
-
-    scores = check_scores(log_scores(logits) if isinstance(logits, Predictions) else logits, "logits")
-    return float64_logits(Given(scores, "logits", as_tensor(np.empty(0, dtype=np.int64), "labels")))

@@ -93,19 +93,34 @@ def log_scores(predictions: Predictions) -> np.ndarray:
 
 def given_to_fit(logits: Array | Predictions, labels: Array | None) -> Given:
     """What `fit` was given as logits with labels; ValueError for the role `test`, for nothing, and bad shapes."""
+    if isinstance(logits, Predictions) and logits.role == "test":
+        raise ValueError(
+            "these predictions have the role 'test': calibration fitted on what it is reported on is "
+            "not a result; fit on predictions of the role 'cal' or 'val'"
+        )
+    return _with_labels(logits, labels, "fit")
+
+
+def given_to_report(logits: Array | Predictions, labels: Array | None) -> Given:
+    """What `report` was given as logits with labels; ValueError for nothing, and bad shapes."""
+    return _with_labels(logits, labels, "report")
+
+
+def given_to_answer(logits: Array | Predictions) -> Given:
+    """What an answer is wanted for, as logits with labels that stand for nothing."""
+    scores = check_scores(log_scores(logits) if isinstance(logits, Predictions) else logits, "logits")
+    return Given(scores, "logits", torch.zeros(scores.shape[0], dtype=torch.int64, device=scores.device))
+
+
+def _with_labels(logits: Array | Predictions, labels: Array | None, verb: str) -> Given:
     if isinstance(logits, Predictions):
         if labels is not None:
             raise ValueError("predictions bring their own labels: give only the predictions")
-        if logits.role == "test":
-            raise ValueError(
-                "these predictions have the role 'test': calibration fitted on what it is reported on is "
-                "not a result; fit on predictions of the role 'cal' or 'val'"
-            )
         labels = logits.labels
         logits = log_scores(logits)
     if labels is None:
-        raise ValueError("labels are missing: fit(logits, labels), or fit(predictions)")
+        raise ValueError(f"labels are missing: {verb}(logits, labels), or {verb}(predictions)")
     given = check(check_scores(logits, "logits"), None, labels)
     if given.scores.shape[0] == 0:
-        raise ValueError("there is no example to fit to")
+        raise ValueError(f"there is no example to {verb} {'to' if verb == 'fit' else 'on'}")
     return given

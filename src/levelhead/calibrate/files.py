@@ -10,6 +10,8 @@ from pathlib import Path
 
 from levelhead._prediction_files import write_whole
 from levelhead.calibrate._fitted import Fitted
+from levelhead.calibrate.abstention import Abstention
+from levelhead.calibrate.conformal import ConformalSets
 from levelhead.calibrate.linear import MatrixScaling, VectorScaling
 from levelhead.calibrate.logistic import BetaCalibration, PlattScaling
 from levelhead.calibrate.per_class import HistogramBinning, IsotonicRegression
@@ -23,6 +25,8 @@ _KINDS: dict[str, type[Fitted]] = {
     "beta": BetaCalibration,
     "isotonic": IsotonicRegression,
     "histogram": HistogramBinning,
+    "abstention": Abstention,
+    "conformal": ConformalSets,
 }
 _SEEN = "fitted_on"
 
