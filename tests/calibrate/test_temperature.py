@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from tests.metrics.synthetic import overconfident
 
 from levelhead import metrics
-from levelhead.calibrate import TemperatureScaling
+from levelhead.calibrate import TemperatureScaling, _likelihood
 from levelhead.calibrate._solve import _newton
 from levelhead.metrics.given import check
 from levelhead.predictions import Predictions
@@ -47,6 +47,18 @@ def test_many_rows_start_from_a_sample_and_end_at_the_optimum_of_all():
     logits[::20] *= 3  # the sample is every twentieth row: mislead it
     got = TemperatureScaling().fit(logits, labels).temperature
     assert got == pytest.approx(best_by_scipy(logits, labels), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_inputs_are_read_once_and_their_optimum_is_exact(seed, monkeypatch):
+    logits, labels = overconfident(60_000, 5, seed=seed)
+    logits, seen, curve = logits.double(), [], _likelihood.curve
+    monkeypatch.setattr(_likelihood, "curve", lambda data, beta: seen.append(len(data.labels)) or curve(data, beta))
+    beta = 1 / TemperatureScaling().fit(logits, labels).temperature
+    assert seen.count(60_000) == 1
+    assert seen.count(3_000) == len(seen) - 1 < 10
+    at = curve(check(logits, None, labels), beta)
+    assert abs(at.slope / (beta * at.curvature)) < 2e-7  # how far the optimum is, relative to beta
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
