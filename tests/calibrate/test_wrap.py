@@ -99,6 +99,12 @@ def test_numbers_travel_with_the_module():
     assert list(dict(wrap(Returning(), 2).named_parameters())) == ["model.linear.weight", "model.linear.bias"]
 
 
+def test_numbers_are_put_where_the_model_is():
+    fitted = VectorScaling().fit(*overconfident(300, 3))
+    assert {b.device.type for b in wrap(nn.Linear(4, 3, device="meta"), fitted).buffers()} == {"meta"}
+    torch.testing.assert_close(wrap(nn.Identity(), 2.0)(INPUTS), INPUTS / 2)  # a model without parameters
+
+
 def test_the_logits_can_be_named():
     model = Returning(lambda z: (z + 1, z))
     torch.testing.assert_close(wrap(model, 2, output=1)(INPUTS)[1], model(INPUTS)[1] / 2)

@@ -29,8 +29,9 @@ class Calibrated(nn.Module):
         super().__init__()
         self.model = model
         self.output = output
+        parameter = next(model.parameters(), None)
         for name, number in numbers.items():
-            self.register_buffer(name, number)
+            self.register_buffer(name, number if parameter is None else number.to(parameter.device))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What `model` returns, with its logits calibrated."""
