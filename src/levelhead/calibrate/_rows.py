@@ -75,7 +75,7 @@ def _hashes(scores: Tensor) -> np.ndarray:
 def _telling(columns: np.ndarray) -> np.ndarray:
     """(n,) bool: rows of (n, k) that hold at least three different scores which need float32 to be written."""
     narrow = columns.view(np.uint32) & 0xFFF == 0  # fits float16 or bfloat16
-    decimal = (columns.astype(np.float64) * 1e4).round().astype(np.float64) / 1e4
+    decimal = (columns.astype(np.float64) * 1e4).round() / 1e4
     full = ~narrow & (decimal.astype(np.float32) != columns) & np.isfinite(columns)
     size = np.sort(np.where(full, np.abs(columns), 0), axis=1)  # z and -z say one thing
     new = np.diff(size, axis=1, prepend=0) > 0
