@@ -6,13 +6,30 @@ import numpy as np
 import pytest
 import torch
 from sklearn.isotonic import IsotonicRegression as Sklearn
+from sklearn.linear_model import LogisticRegression
 from tests.metrics.synthetic import overconfident
 
 from levelhead import calibrate, metrics
-from levelhead.calibrate import HistogramBinning, IsotonicRegression, MatrixScaling, TemperatureScaling, VectorScaling
+from levelhead.calibrate import (
+    BetaCalibration,
+    HistogramBinning,
+    IsotonicRegression,
+    MatrixScaling,
+    PlattScaling,
+    TemperatureScaling,
+    VectorScaling,
+)
 from levelhead.predictions import Predictions
 
-EVERY = (TemperatureScaling, VectorScaling, MatrixScaling, IsotonicRegression, HistogramBinning)
+EVERY = (
+    TemperatureScaling,
+    VectorScaling,
+    MatrixScaling,
+    PlattScaling,
+    BetaCalibration,
+    IsotonicRegression,
+    HistogramBinning,
+)
 every = pytest.mark.parametrize("kind", EVERY)
 
 
@@ -45,8 +62,9 @@ def test_it_gives_back_what_it_was_given(kind):
     tensor = fitted.apply(z)
     assert tensor.dtype == torch.float32
     np.testing.assert_allclose(tensor, array, atol=1e-6)
-    predictions = fitted.apply(Predictions(labels=y, logits=z, role="test"))
-    np.testing.assert_allclose(predictions.logits, array, atol=1e-6)
+    new, truth = overconfident(300, 4, seed=1)
+    predictions = fitted.apply(Predictions(labels=truth, logits=new, role="test"))
+    np.testing.assert_allclose(predictions.logits, fitted.apply(new.numpy()), atol=1e-6)
     assert predictions.role == "test"
 
 
@@ -62,10 +80,14 @@ def test_fitting_on_test_and_applying_before_fitting_are_refused(kind):
 
 
 @every
-def test_nan_is_refused(kind):
+def test_nan_and_infinity_are_refused_with_their_place(kind):
     z, y = overconfident(30, 4)
-    z[3, 1] = math.nan
-    with pytest.raises(ValueError, match="NaN"):
+    for bad, reason in ((math.nan, "NaN"), (math.inf, "plus infinity")):
+        z[3, 1] = bad
+        with pytest.raises(ValueError, match=rf"1 of 30 rows hold {reason}.*the first is row 3"):
+            kind().fit(z, y)
+    z[3] = -math.inf
+    with pytest.raises(ValueError, match="minus infinity for every class"):
         kind().fit(z, y)
 
 
@@ -76,7 +98,7 @@ def test_saved_and_loaded_it_is_the_same(kind, tmp_path):
     path = calibrate.save(fitted, tmp_path / "c.safetensors")
     again = calibrate.load(path)
     assert type(again) is kind
-    assert again.status == fitted.status
+    assert (again.status, again.settings()) == (fitted.status, fitted.settings())
     np.testing.assert_array_equal(again.apply(z.numpy()), fitted.apply(z.numpy()))
 
 
@@ -152,8 +174,87 @@ def test_histogram_binning_by_hand():
     np.testing.assert_allclose(np.exp(HistogramBinning(10).fit(z, y).apply(np.zeros((1, 2)))), [[0.5, 0.5]])
 
 
-@pytest.mark.parametrize("kind", [IsotonicRegression, HistogramBinning])
-def test_curves_need_as_many_classes_as_they_were_fitted_on(kind):
+@pytest.mark.parametrize("kind", EVERY[1:])
+def test_maps_need_as_many_classes_as_they_were_fitted_on(kind):
     fitted = kind().fit(*overconfident(100, 4))
     with pytest.raises(ValueError, match=r"shape \(N, 4\)"):
         fitted.apply(np.zeros((2, 3)))
+
+
+@every
+def test_each_has_fit_apply_save_and_load_of_its_own(kind, tmp_path):
+    z, y = overconfident(300, 4)
+    fitted = kind().fit(z, y)
+    path = fitted.save(tmp_path / "c.safetensors")
+    np.testing.assert_array_equal(kind.load(path).apply(z.numpy()), fitted.apply(z.numpy()))
+    other = EVERY[EVERY.index(kind) - 1]
+    with pytest.raises(ValueError, match=f"holds a {kind.__name__}, not a {other.__name__}"):
+        other.load(path)
+    assert path.read_bytes() == fitted.save(tmp_path / "again.safetensors").read_bytes()
+
+
+def test_settings_are_saved(tmp_path):
+    z, y = overconfident(300, 4)
+    for fitted in (HistogramBinning(7), VectorScaling(ridge=0.5), TemperatureScaling("ece")):
+        path = fitted.fit(z, y).save(tmp_path / "c.safetensors")
+        assert calibrate.load(path).settings() == fitted.settings() != type(fitted)().settings()
+
+
+@pytest.mark.parametrize("kind", [PlattScaling, BetaCalibration])
+def test_two_classes_agree_with_scikit_learns_logistic_regression(kind):
+    z, y = overconfident(2000, 2)
+    z, y = z.double().numpy(), y.numpy()
+    log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+    margin = (log_p[:, 1] - log_p[:, 0])[:, None]
+    features = margin if kind is PlattScaling else np.stack([log_p[:, 1], -log_p[:, 0]], axis=1)
+    # Platt's targets as weighted copies of each row
+    hits = y.sum()
+    target = np.where(y == 1, (hits + 1) / (hits + 2), 1 / (len(y) - hits + 2))
+    twice, copies = np.concatenate([features, features]), np.repeat([1, 0], len(y))
+    oracle = LogisticRegression(C=1e12, tol=1e-10, max_iter=10_000)
+    oracle.fit(twice, copies, sample_weight=np.concatenate([target, 1 - target]))
+    assert (oracle.coef_ > 0).all()
+    got = np.exp(kind().fit(z, y).apply(z))[:, 1]
+    np.testing.assert_allclose(got, oracle.predict_proba(features)[:, 1], atol=2e-5)
+
+
+def test_beta_calibration_bends_what_platt_scaling_cannot():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.01, 0.99, 40_000)
+    # the truth lies in the family of Kull et al.: a = 2, b = 0.4, c = 0.5
+    truth = 1 / (1 + np.exp(-(2 * np.log(p) - 0.4 * np.log1p(-p) + 0.5)))
+    y = (rng.random(len(p)) < truth).astype(np.int64)
+    z = np.log(np.stack([1 - p, p], axis=1))
+    error = {k: np.abs(np.exp(k().fit(z, y).apply(z))[:, 1] - truth).max() for k in (PlattScaling, BetaCalibration)}
+    assert error[BetaCalibration] < 0.02
+    assert error[PlattScaling] > 0.05
+    fitted = BetaCalibration().fit(z, y)
+    np.testing.assert_allclose(np.append(fitted.slopes[1], fitted.offsets[1]), [2, 0.4, 0.5], atol=0.1)
+
+
+@pytest.mark.parametrize("kind", [PlattScaling, BetaCalibration])
+def test_logistic_curves_rise_and_stay_finite(kind):
+    # labels that scores rank the wrong way round: a slope of zero, never a negative one
+    z, y = overconfident(500, 3)
+    fitted = kind().fit(-z, y)
+    assert (fitted.slopes >= 0).all()
+    # told apart without an error, and saturated: Platt's targets keep the curve finite
+    sure = 1e4 * torch.eye(3, dtype=torch.float64)[y]
+    fitted = kind().fit(sure, y)
+    assert np.isfinite(fitted.apply(sure.numpy())).all()
+    # a class that is ruled out stays so
+    masked = z.clone()
+    masked[torch.arange(100), (y[:100] + 1) % 3] = -math.inf
+    after = kind().fit(masked, y).apply(masked)
+    assert torch.equal(after.isneginf(), masked.isneginf())
+    torch.testing.assert_close(after.double().exp().sum(1), torch.ones(500, dtype=torch.float64), atol=1e-5, rtol=0)
+
+
+def test_identity_is_kept_and_said():
+    # perfectly calibrated and tiny: curves from three examples are worse than what is there
+    z = np.log(np.array([[0.999, 0.001], [0.001, 0.999], [0.999, 0.001]]))
+    y = np.array([0, 1, 0])
+    for kind in (PlattScaling, BetaCalibration, HistogramBinning):
+        fitted = kind().fit(z, y)
+        assert fitted.status == "identity"
+        np.testing.assert_array_equal(fitted.apply(z), z)

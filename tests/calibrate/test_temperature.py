@@ -11,7 +11,9 @@ from scipy.optimize import minimize_scalar
 from tests.metrics.synthetic import overconfident
 
 from levelhead import metrics
-from levelhead.calibrate import TemperatureScaling
+from levelhead.calibrate import TemperatureScaling, _likelihood
+from levelhead.calibrate._solve import _newton
+from levelhead.metrics.given import check
 from levelhead.predictions import Predictions
 
 
@@ -45,6 +47,18 @@ def test_many_rows_start_from_a_sample_and_end_at_the_optimum_of_all():
     logits[::20] *= 3  # the sample is every twentieth row: mislead it
     got = TemperatureScaling().fit(logits, labels).temperature
     assert got == pytest.approx(best_by_scipy(logits, labels), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_inputs_are_read_once_and_their_optimum_is_exact(seed, monkeypatch):
+    logits, labels = overconfident(60_000, 5, seed=seed)
+    logits, seen, curve = logits.double(), [], _likelihood.curve
+    monkeypatch.setattr(_likelihood, "curve", lambda data, beta: seen.append(len(data.labels)) or curve(data, beta))
+    beta = 1 / TemperatureScaling().fit(logits, labels).temperature
+    assert seen.count(60_000) == 1
+    assert seen.count(3_000) == len(seen) - 1 < 10
+    at = curve(check(logits, None, labels), beta)
+    assert abs(at.slope / (beta * at.curvature)) < 2e-7  # how far the optimum is, relative to beta
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
@@ -205,8 +219,8 @@ def test_apply_divides_and_returns_what_it_was_given():
 
 
 def test_apply_on_predictions_keeps_everything_else():
+    scaling = TemperatureScaling().fit(*overconfident(30, 4, seed=1))
     logits, labels = overconfident(30, 4)
-    scaling = TemperatureScaling().fit(logits, labels)
     test = Predictions(labels=labels, logits=logits, ids=np.arange(30), role="test", classes=tuple("abcd"))
     scaled = scaling.apply(test)
     np.testing.assert_allclose(scaled.logits, logits.numpy() / scaling.temperature, rtol=1e-6)
@@ -228,6 +242,29 @@ def test_ece_criterion_takes_the_first_best_of_the_papers_grid():
     errors = [metrics.ece(logits=logits / t, labels=labels, n_bins=15) for t in grid]
     assert got == grid[int(np.argmin(errors))]
     assert got == pytest.approx(1.8, abs=0.2)
+
+
+def test_the_grid_keeps_the_papers_answer_and_says_where_it_costs_likelihood():
+    # calibrated already and few: ECE then prefers some temperature by chance
+    rng = np.random.default_rng(5)
+    worse = 0
+    for _ in range(20):
+        logits = rng.standard_normal((40, 3)) * 2
+        labels = np.array([rng.choice(3, p=p) for p in np.exp(logits) / np.exp(logits).sum(1, keepdims=True)])
+        scaling = TemperatureScaling("ece").fit(logits, labels)
+        before = metrics.nll(logits=logits, labels=labels)
+        after = metrics.nll(logits=logits / scaling.temperature, labels=labels)
+        assert (scaling.status == "nll worse") == (after > before * (1 + 1e-6))
+        worse += scaling.status == "nll worse"
+    assert 0 < worse < 20
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.3, 1.0, 7.0, 500.0])
+def test_the_answer_does_not_depend_on_the_starting_point(start):
+    logits, labels = overconfident(2000, 5)
+    seen = check(logits, None, labels)
+    beta = math.exp(_newton(seen, math.log(1 / start), math.log(1e-6), math.log(1e6)))
+    assert 1 / beta == pytest.approx(best_by_scipy(logits, labels), rel=1e-5)
 
 
 def test_ece_criterion_takes_the_first_of_equal_ones():

@@ -1,17 +1,19 @@
-"""The likelihood of labels as a function of one number, the inverse temperature: value, slope and curvature.
+"""The likelihood of labels as a function of one number, the inverse temperature: value and three derivatives' sums.
 
 With beta = 1 / T and d = logit - max of the row, the negative log-likelihood of a row is
-log(sum exp(beta d)) - beta d_label; its slope in beta is E[d] - d_label and its curvature Var[d] under
-softmax(beta d), so it is convex in beta. One pass costs one exponential a score; sums over rows are float64.
+log(sum exp(beta d)) - beta d_label; its slope in beta is E[d] - d_label, its curvature Var[d] and its third derivative
+the third central moment of d under softmax(beta d), so it is convex in beta. One pass costs one exponential a score;
+sums over rows are float64. Blocks of rows are worked in two buffers that stay in the cache: fresh memory for each
+would cost as much as the arithmetic.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor
 
-from levelhead.metrics.chunks import TRANSPOSE_BELOW, Chunk, class_major, refuse, rows_together
+from levelhead.metrics.chunks import TRANSPOSE_BELOW, Chunk, refuse, rows_together
 from levelhead.metrics.given import Given
 
 
@@ -22,45 +24,61 @@ class Curve:
     loss: float
     slope: float
     curvature: float
+    third: float
     rows: int
     errors: int  # rows where another class scores above the label
 
+    def __add__(self, other: "Curve") -> "Curve":
+        return Curve(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+_NOTHING = Curve(0.0, 0.0, 0.0, 0.0, 0, 0)
+
 
 def curve(given: Given, beta: float) -> Curve:
-    """Negative log-likelihood of `given` (logits) at `beta`, two derivatives; ValueError for a bad row."""
-    loss = slope = curvature = 0.0
-    rows = errors = 0
-    for z, labels in _blocks(given):
-        part = _block_curve(z, labels, beta, given.working_dtype)
+    """Negative log-likelihood of `given` (logits) at `beta`, three derivatives; ValueError for a bad row."""
+    total = _NOTHING
+    step = rows_together(given.scores)
+    buffers = torch.empty(2, step * given.scores.shape[1], dtype=given.working_dtype, device=given.scores.device)
+    for z, labels in zip(given.scores.split(step), given.labels.split(step), strict=True):
+        part = _block_curve(z, labels, beta, buffers)
         if not math.isfinite(part.loss):
             refuse(given.scores, "logits")
-        loss, slope, curvature = loss + part.loss, slope + part.slope, curvature + part.curvature
-        rows, errors = rows + part.rows, errors + part.errors
-    return Curve(loss, slope, curvature, rows, errors)
+        total = total + part
+    return total
 
 
-def _blocks(given: Given) -> list[tuple[Tensor, Tensor]]:
-    step = rows_together(given.scores)
-    return list(zip(given.scores.split(step), given.labels.split(step), strict=True))
-
-
-def _block_curve(z: Tensor, labels: Tensor, beta: float, working: torch.dtype) -> Curve:
-    dim = 0 if z.shape[1] < TRANSPOSE_BELOW else 1
-    d = class_major(z, working) if dim == 0 else z.to(working, copy=True)
+def _block_curve(z: Tensor, labels: Tensor, beta: float, buffers: Tensor) -> Curve:
+    rows, num_classes = z.shape
+    if num_classes < TRANSPOSE_BELOW:
+        dim, shape = 0, (num_classes, rows)
+        z_laid_out = z.unsqueeze(1).permute(2, 1, 0)  # the extra dimension: see `class_major`
+    else:
+        dim, shape = 1, (rows, num_classes)
+        z_laid_out = z.unsqueeze(1)
+    d, weights = (buffer[: z.numel()].view(shape) for buffer in buffers)
+    d.view(z_laid_out.shape).copy_(z_laid_out)
     d.sub_(d.amax(dim, keepdim=True))
     own = d.gather(dim, labels.unsqueeze(dim)).squeeze(dim).double()
-    weights = d.mul(beta).exp_()
+    torch.mul(d, beta, out=weights).exp_()
     total = weights.sum(dim).double()
     first = weights.mul_(d).sum(dim).double()
     if not bool(first.sum().isfinite()) and bool(total.sum().isfinite()):
-        return _block_curve_ruled_out(z, labels, beta, working)
+        return _block_curve_ruled_out(z, labels, beta, buffers.dtype)
     second = weights.mul_(d).sum(dim).double()
-    mean = first / total
+    third = weights.mul_(d).sum(dim).double()
+    return _summed(beta, own, total, first / total, second / total, third / total)
+
+
+def _summed(beta: float, own: Tensor, total: Tensor, mean: Tensor, second: Tensor, third: Tensor) -> Curve:
+    """The curve out of each row's own d, the sum of its weights and the moments of d about zero."""
+    square = mean.square()
     return Curve(
         float((total.log() - beta * own).sum()),
         float((mean - own).sum()),
-        float((second / total - mean.square()).clamp_(min=0).sum()),
-        len(labels),
+        float((second - square).clamp_(min=0).sum()),
+        float((third - 3 * mean * second + 2 * mean * square).sum()),
+        len(own),
         int((own < 0).sum()),
     )
 
@@ -70,30 +88,27 @@ def _block_curve_ruled_out(z: Tensor, labels: Tensor, beta: float, working: torc
     kept = (z.gather(1, labels[:, None]) > -math.inf).squeeze(1)  # else the loss is infinite at every temperature
     z, labels = z[kept].to(working), labels[kept]
     if len(labels) == 0:
-        return Curve(0.0, 0.0, 0.0, 0, 0)
+        return _NOTHING
     d = z - z.amax(1, keepdim=True)
     own = d.gather(1, labels[:, None]).squeeze(1).double()
     weights = d.mul(beta).exp_()
     d = d.masked_fill(d == -math.inf, 0.0)
     total = weights.sum(1).double()
-    mean = (weights * d).sum(1).double() / total
-    second = (weights * d * d).sum(1).double() / total
-    return Curve(
-        float((total.log() - beta * own).sum()),
-        float((mean - own).sum()),
-        float((second - mean.square()).clamp_(min=0).sum()),
-        len(labels),
-        int((own < 0).sum()),
-    )
+    moments = [(weights * d**k).sum(1).double() / total for k in (1, 2, 3)]
+    return _summed(beta, own, total, *moments)
 
 
 def spread(given: Given) -> float:
     """Mean over rows of the largest less the mean finite logit: the scale of the temperature."""
     total, rows = 0.0, 0
-    for z, _ in _blocks(given):
-        below = z.amax(1, keepdim=True).double() - z.double()
-        finite = below.isfinite()
-        total += float((below.masked_fill(~finite, 0.0).sum(1) / finite.sum(1)).sum())
+    for z in given.scores.split(rows_together(given.scores)):
+        z = z.to(given.working_dtype)
+        below = z.amax(1, keepdim=True) - z
+        mean = below.mean(1).double()
+        if not bool(mean.sum().isfinite()):
+            finite = below.isfinite()
+            mean = below.double().masked_fill(~finite, 0.0).sum(1) / finite.sum(1)
+        total += float(mean.sum())
         rows += len(z)
     return total / rows if rows else 0.0
 
@@ -101,7 +116,7 @@ def spread(given: Given) -> float:
 def expected_errors(given: Given, beta: float) -> float:
     """Sum over rows of one minus the confidence at `beta`: the errors that the scaled model expects."""
     total = 0.0
-    for z, labels in _blocks(given):
-        working = given.working_dtype
+    step, working = rows_together(given.scores), given.working_dtype
+    for z, labels in zip(given.scores.split(step), given.labels.split(step), strict=True):
         total += float(Chunk(z.to(working) * beta, labels, "logits", working).rest.sum())
     return total

@@ -1,36 +1,50 @@
-"""Fitted calibrators on disk: a safetensors file with the numbers, and in its header which calibrator they are of."""
+"""What was fitted, on disk: a safetensors file with the numbers, and in its header what they are of.
 
+Beside the numbers lie the hashes of the rows that it was fitted on (`_rows.py`), so that a loaded calibrator still
+knows them: at most half a megabyte.
+"""
+
+import json
 import os
 from pathlib import Path
 
 from levelhead._prediction_files import write_whole
+from levelhead.calibrate._fitted import Fitted
+from levelhead.calibrate.abstention import Abstention
+from levelhead.calibrate.conformal import ConformalSets
 from levelhead.calibrate.linear import MatrixScaling, VectorScaling
+from levelhead.calibrate.logistic import BetaCalibration, PlattScaling
 from levelhead.calibrate.per_class import HistogramBinning, IsotonicRegression
 from levelhead.calibrate.temperature import TemperatureScaling
 
-Calibrator = TemperatureScaling | VectorScaling | MatrixScaling | IsotonicRegression | HistogramBinning
-
-_KINDS: dict[str, type[Calibrator]] = {
+_KINDS: dict[str, type[Fitted]] = {
     "temperature": TemperatureScaling,
     "vector": VectorScaling,
     "matrix": MatrixScaling,
+    "platt": PlattScaling,
+    "beta": BetaCalibration,
     "isotonic": IsotonicRegression,
     "histogram": HistogramBinning,
+    "abstention": Abstention,
+    "conformal": ConformalSets,
 }
+_SEEN = "fitted_on"
 
 
-def save(calibrator: Calibrator, path: str | os.PathLike[str]) -> Path:
-    """Write a fitted `calibrator` to `path` (.safetensors), whole or not at all. Returns the path."""
+def save(fitted: Fitted, path: str | os.PathLike[str]) -> Path:
+    """Write what was `fitted` to `path` (.safetensors), whole or not at all; returns it. ValueError before `fit`."""
     from safetensors.numpy import save as to_bytes
 
     path = _checked(path)
-    kind = next(name for name, cls in _KINDS.items() if type(calibrator) is cls)
-    write_whole(path, to_bytes(calibrator.arrays(), {"calibrator": kind, "status": calibrator.status}))
+    header = {"kind": fitted.name, "status": fitted.status, "settings": fitted.settings()}
+    arrays = {**fitted.arrays(), _SEEN: fitted._seen}
+    # under one key: safetensors writes several in a random order, and equal calibrators should be equal files
+    write_whole(path, to_bytes(arrays, {"levelhead": json.dumps(header)}))
     return path
 
 
-def load(path: str | os.PathLike[str]) -> Calibrator:
-    """The calibrator that `save` wrote. Raises ValueError for a file that is missing, cut short or something else."""
+def load(path: str | os.PathLike[str]) -> Fitted:
+    """What `save` wrote. Raises ValueError for a file that is missing, cut short or something else."""
     from safetensors import SafetensorError, safe_open
 
     path = _checked(path)
@@ -38,17 +52,20 @@ def load(path: str | os.PathLike[str]) -> Calibrator:
         raise ValueError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get("levelhead", "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a complete safetensors file: {error}") from None
-    kind = header.get("calibrator")
+    kind = header.get("kind")
     if kind not in _KINDS:
         raise ValueError(f"{path}: holds no calibrator; there are {', '.join(_KINDS)}")
     try:
-        return _KINDS[kind].from_arrays(arrays, header.get("status", "optimum"))
-    except KeyError as error:
-        raise ValueError(f"{path}: a {kind} calibrator without its {error}") from None
+        fitted = _KINDS[kind](**header["settings"])
+        fitted.restore(arrays)
+        fitted.status, fitted._seen = header["status"], arrays[_SEEN]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a {kind} calibrator as this version writes them: {error}") from None
+    return fitted
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:

@@ -8,51 +8,47 @@ entries and the offsets). The problem is convex; SciPy's L-BFGS finds its optimu
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 
-from levelhead.calibrate._scores import applied, given_to_fit
+from levelhead.calibrate._fitted import MapCalibrator
 from levelhead.calibrate._solve import solve
-from levelhead.metrics.given import Array
-from levelhead.predictions import Predictions
+from levelhead.metrics.given import Given
 
 
-class _LinearScaling:
-    """logits @ weight.T + bias, with the negative log-likelihood of the fitting data never worse than before."""
-
-    name: ClassVar[str]
+class _LinearScaling(MapCalibrator):
+    """logits @ weight.T + bias: `weight` (C, C), `bias` (C,), both None before `fit`."""
 
     def __init__(self, ridge: float = 1e-2) -> None:
         if not (ridge >= 0 and math.isfinite(ridge)):
             raise ValueError(f"ridge must be a number of at least 0, got {ridge!r}")
+        super().__init__()
         self.ridge = ridge
-        self.status = "not fitted"
-        self.weight: np.ndarray | None = None  # (C, C)
-        self.bias: np.ndarray | None = None  # (C,)
+        self.weight: np.ndarray | None = None
+        self.bias: np.ndarray | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """`ridge`."""
+        return {"ridge": self.ridge}
 
     def _free(self, num_classes: int) -> np.ndarray:
         """(C, C) bool: the entries of the weight that are fitted."""
         raise NotImplementedError
 
-    def fit(self, logits: Array | Predictions, labels: Array | None = None) -> Self:
-        """Find the map from `logits` (N, C) with `labels` (N,), or from a `Predictions` that is not of the role test.
-
-        Raises ValueError as `TemperatureScaling.fit` does, and for a logit of minus infinity, which cannot be mixed.
-        """
-        given = given_to_fit(logits, labels)
-        z, y = given.scores.double().cpu().numpy(), given.labels.cpu().numpy()
-        solution = solve(given)
+    def _fit_map(self, z: np.ndarray, labels: np.ndarray, given: Given) -> None:
         if not np.isfinite(z).all():
-            raise ValueError(f"{self.name} scaling needs finite logits; temperature scaling allows minus infinity")
-        num_classes = z.shape[1]
-        start = np.eye(num_classes) * solution.beta
-        self.weight, self.bias = self._optimum(z, y, start)
-        before, after = _nll(z, y), _nll(z @ self.weight.T + self.bias, y)
-        self.status = "optimum"
-        if not after < before:
-            self.weight, self.bias, self.status = np.eye(num_classes), np.zeros(num_classes), "identity"
-        return self
+            raise ValueError(
+                f"{self.name} scaling needs finite logits: a class ruled out by minus infinity cannot be mixed with "
+                "others; temperature scaling allows it"
+            )
+        start = np.eye(z.shape[1]) * solve(given).beta
+        self.weight, self.bias = self._optimum(z, labels, start)
+
+    def _fit(self, given: Given) -> None:
+        super()._fit(given)
+        if self.status == "identity":
+            self.weight, self.bias = np.eye(self.num_classes), np.zeros(self.num_classes)
 
     def _optimum(self, z: np.ndarray, y: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from scipy.optimize import minimize
@@ -85,35 +81,29 @@ class _LinearScaling:
         weight, bias = unpacked(found.x)
         return weight / scale, bias
 
-    def apply(self, logits: Any) -> Any:
-        """`logits` (N, C) mapped: a tensor, array or `Predictions` as it came in; gradients do not pass."""
-        if self.weight is None or self.bias is None:
-            raise ValueError("the map is not known yet: call fit(logits, labels) first")
-        weight, bias = self.weight, self.bias
-        return applied(logits, lambda z: z @ weight.T + bias, self.name)
+    def _map(self, z: np.ndarray) -> np.ndarray:
+        assert self.weight is not None
+        assert self.bias is not None
+        return z @ self.weight.T + self.bias
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The fitted numbers by name, for `save`."""
-        if self.weight is None or self.bias is None:
-            raise ValueError("there is nothing to save: call fit(logits, labels) first")
+        """`weight` and `bias`. ValueError before `fit`."""
+        self._require_fit()
+        assert self.weight is not None
+        assert self.bias is not None
         return {"weight": self.weight, "bias": self.bias}
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], status: str) -> Self:
-        """What `arrays` gave, back."""
-        scaling = cls()
-        scaling.weight, scaling.bias, scaling.status = arrays["weight"], arrays["bias"], status
-        return scaling
-
-
-def _nll(logits: np.ndarray, labels: np.ndarray) -> float:
-    top = logits.max(1)
-    own = logits[np.arange(len(labels)), labels]
-    return float((np.log(np.exp(logits - top[:, None]).sum(1)) + top - own).mean())
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the numbers that `arrays` gave."""
+        self.weight, self.bias = arrays["weight"], arrays["bias"]
+        self.num_classes = len(self.bias)
 
 
 class VectorScaling(_LinearScaling):
-    """Each class's logit times its own factor, plus its own offset; `ridge` holds both towards one temperature."""
+    """Each class's logit times its own factor, plus its own offset; `ridge` holds both towards one temperature.
+
+    Fit and apply logits (N, C); finite ones only. Can change predictions.
+    """
 
     name = "vector"
 
@@ -122,7 +112,10 @@ class VectorScaling(_LinearScaling):
 
 
 class MatrixScaling(_LinearScaling):
-    """A full linear map of the logits plus offsets: C x C + C numbers, so give it many examples or a larger `ridge`."""
+    """A full linear map of the logits plus offsets: C x C + C numbers, so give it many examples or a larger `ridge`.
+
+    Fit and apply logits (N, C); finite ones only. Can change predictions.
+    """
 
     name = "matrix"
 

@@ -7,24 +7,22 @@ would cost infinitely many nats on new data, are kept away from zero by one exam
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 
-from levelhead.calibrate._scores import applied, given_to_fit
+from levelhead.calibrate._fitted import MapCalibrator
+from levelhead.calibrate._scores import log_softmax
 from levelhead.metrics._edges import check_n_bins
-from levelhead.metrics.given import Array
-from levelhead.predictions import Predictions
+from levelhead.metrics.given import Given
 
 
-class _PerClass:
-    """A curve for each class; identity where the curves would make the fitting data less likely."""
-
-    name: ClassVar[str]
+class _PerClass(MapCalibrator):
+    """A curve for each class from its probability to a frequency."""
 
     def __init__(self) -> None:
-        self.status = "not fitted"
-        self._curves: list[tuple[np.ndarray, np.ndarray]] | None = None  # a class: places and values
+        super().__init__()
+        self._curves: list[tuple[np.ndarray, np.ndarray]] = []  # a class: places and values
         self._floor = 0.0
 
     def _curve(self, p: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,47 +31,20 @@ class _PerClass:
     def _read(self, p: np.ndarray, curve: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         raise NotImplementedError
 
-    def fit(self, logits: Array | Predictions, labels: Array | None = None) -> Self:
-        """Fit one curve a class from `logits` (N, C) with `labels` (N,), or from a `Predictions` not of the role test.
+    def _fit_map(self, z: np.ndarray, labels: np.ndarray, given: Given) -> None:
+        probs = np.exp(log_softmax(z))
+        self._floor = 1 / (len(labels) + self.num_classes)
+        self._curves = [self._curve(probs[:, k], labels == k) for k in range(self.num_classes)]
 
-        Raises ValueError as `TemperatureScaling.fit` does.
-        """
-        given = given_to_fit(logits, labels)
-        z, y = given.scores.double().cpu().numpy(), given.labels.cpu().numpy()
-        if np.isnan(z).any() or np.isposinf(z).any():
-            raise ValueError("logits hold NaN or plus infinity")
-        probs = np.exp(_log_softmax(z))
-        self._floor = 1 / (len(y) + probs.shape[1])
-        self._curves = [self._curve(probs[:, k], y == k) for k in range(probs.shape[1])]
-        rows = np.arange(len(y))
-        better = self._mapped(z)[rows, y].sum() > _log_softmax(z)[rows, y].sum()
-        self.status = "optimum" if better else "identity"
-        return self
-
-    def _mapped(self, z: np.ndarray) -> np.ndarray:
-        assert self._curves is not None
-        probs = np.exp(_log_softmax(z))
+    def _map(self, z: np.ndarray) -> np.ndarray:
+        probs = np.exp(log_softmax(z))
         values = np.stack([self._read(probs[:, k], curve) for k, curve in enumerate(self._curves)], axis=1)
         values = np.maximum(values, self._floor)
         return np.log(values / values.sum(1, keepdims=True))
 
-    def apply(self, logits: Any) -> Any:
-        """Calibrated log-probabilities of `logits` (N, C): a tensor, array or `Predictions` as it came in."""
-        if self._curves is None:
-            raise ValueError("the curves are not known yet: call fit(logits, labels) first")
-        num_classes = len(self._curves)
-
-        def mapped(z: np.ndarray) -> np.ndarray:
-            if z.ndim != 2 or z.shape[1] != num_classes:
-                raise ValueError(f"logits must have shape (N, {num_classes}), got {z.shape}")
-            return z if self.status == "identity" else self._mapped(z)
-
-        return applied(logits, mapped, self.name)
-
     def arrays(self) -> dict[str, np.ndarray]:
-        """The fitted numbers by name, for `save`."""
-        if self._curves is None:
-            raise ValueError("there is nothing to save: call fit(logits, labels) first")
+        """The curves, end to end. ValueError before `fit`."""
+        self._require_fit()
         return {
             "places": np.concatenate([places for places, _ in self._curves]),
             "values": np.concatenate([values for _, values in self._curves]),
@@ -81,20 +52,12 @@ class _PerClass:
             "floor": np.array(self._floor),
         }
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], status: str) -> Self:
-        """What `arrays` gave, back."""
-        fitted = cls()
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the numbers that `arrays` gave."""
         cuts = np.cumsum(arrays["lengths"])[:-1]
         places, values = np.split(arrays["places"], cuts), np.split(arrays["values"], cuts)
-        fitted._curves = list(zip(places, values, strict=True))
-        fitted._floor, fitted.status = float(arrays["floor"]), status
-        return fitted
-
-
-def _log_softmax(z: np.ndarray) -> np.ndarray:
-    shifted = z - z.max(1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+        self._curves = list(zip(places, values, strict=True))
+        self._floor, self.num_classes = float(arrays["floor"]), len(self._curves)
 
 
 class IsotonicRegression(_PerClass):
@@ -120,6 +83,10 @@ class HistogramBinning(_PerClass):
     def __init__(self, n_bins: int = 15) -> None:
         super().__init__()
         self.n_bins = check_n_bins(n_bins)
+
+    def settings(self) -> dict[str, Any]:
+        """`n_bins`."""
+        return {"n_bins": self.n_bins}
 
     def _curve(self, p: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         upper = np.arange(1, self.n_bins + 1) / self.n_bins
