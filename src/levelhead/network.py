@@ -173,14 +173,16 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def dropping(
-    model: nn.Module, layer: nn.Module | None, rate: float, generator: torch.Generator
+    model: nn.Module, layer: nn.Module | None, rate: float | None, generator: torch.Generator
 ) -> Iterator[tuple[Hook, ...]]:
     """Dropout at ``rate``: in the model's own dropout layers, or on what goes into ``layer`` where it has none.
 
+    With ``rate=None`` every dropout layer of the model keeps its own.
     Yields the hooks that a pass needs for it. The model's layers draw from the global generator, as they always do;
     the other draws come from ``generator``.
     """
     if layer is not None:
+        assert rate is not None
 
         def drop(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             kept = torch.rand(args[0].shape, generator=generator) >= rate
@@ -192,7 +194,7 @@ def dropping(
     before = [(each, each.p, each.training) for each in layers]
     try:
         for each in layers:
-            each.p, each.training = rate, True
+            each.p, each.training = each.p if rate is None else rate, True
         yield ()
     finally:
         for each, p, training in before:

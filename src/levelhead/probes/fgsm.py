@@ -3,7 +3,7 @@
     x' = clamp(x + eps sign(d CE(f(x), y) / dx), 0, 1),   x in pixel space
 
 Defaults: eps = 8/255, the true label, untargeted, one step (LogitMix, table S1). The step goes up the log-odds against
-the label, ``logsumexp of the other logits - logit of the label``: cross-entropy's gradient is the gradient of that times
+the label, ``logsumexp of the other logits - logit of the label``: cross-entropy's gradient is that times
 ``1 - p_y > 0``, so the signs are the same, but where confidence rounds to one cross-entropy's is zero, and a saturated
 network would pass for a robust one. B batch, C classes.
 """
@@ -21,7 +21,7 @@ from levelhead.member import number
 from levelhead.network import call, evaluating, find_logits
 from levelhead.predictions import Predictions
 from levelhead.probes.probe import Probe, Subject
-from levelhead.probes.statistics import per_channel
+from levelhead.probes.statistics import in_pixels, per_channel
 
 
 def fgsm(model: nn.Module, inputs: Tensor, labels: Any, *, eps: float = 8 / 255, mean: Any, std: Any) -> Tensor:
@@ -50,8 +50,7 @@ def fgsm(model: nn.Module, inputs: Tensor, labels: Any, *, eps: float = 8 / 255,
     if len(inputs) == 0:
         return inputs.detach().clone()
     slope = _slope(model, inputs, labels)
-    moved = inputs.detach() + slope.sign() * (eps / std)
-    return torch.clamp(moved, (0 - mean) / std, (1 - mean) / std)
+    return in_pixels(inputs.detach() + slope.sign() * (eps / std), mean, std)
 
 
 def _slope(model: nn.Module, inputs: Tensor, labels: Any) -> Tensor:
@@ -93,6 +92,13 @@ class Fgsm(Probe):
 
     word: ClassVar[str] = "fgsm"
     eps: float = number(8 / 255, low=0, high=1)
+
+    @property
+    def name(self) -> str:
+        """``fgsm`` with the usual eps, else with eps in 255ths where it is so many."""
+        steps = 255 * self.eps
+        said = f"{round(steps)}/255" if round(steps) > 0 and abs(steps - round(steps)) < 1e-6 else f"{self.eps:g}"
+        return self.word if self == type(self)() else f"{self.word}(eps={said})"
 
     def suits(self, data: Dataset) -> None:
         """Vectors have no pixels."""

@@ -14,6 +14,8 @@ from levelhead.member import Member
 from levelhead.predictions import Predictions
 from levelhead.probes.predict import BATCH, gathered, record
 
+Ask = Callable[[Tensor], Tensor]
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -22,14 +24,16 @@ class Subject:
     ``model`` gives logits in one clean pass: gradients are taken through it. ``ask`` gives logits ``(B, C)`` of
     normalised inputs the way the method predicts. ``data`` is what it was trained and is tested on. ``test`` holds the
     test split on the model's device. ``precision`` opens the run's autocast. ``prepared`` holds the arrays that the
-    probe made of the data beforehand. ``dropout`` is the rate of the method's own dropout, zero without. ``meta`` goes
-    into the predictions.
+    probe made of the data beforehand. ``sampled(samples, seed)`` gives another ``ask`` that averages over so many
+    passes with dropout; it raises ``ValueError`` where the model was trained without. ``meta`` goes into the
+    predictions.
     """
 
     model: nn.Module
-    ask: Callable[[Tensor], Tensor]
+    ask: Ask
     data: Dataset
     test: Batches
+    sampled: Callable[[int, int], Ask]
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext
     prepared: Mapping[str, np.ndarray] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
@@ -58,20 +62,24 @@ class Subject:
         return [len(rows) for rows in torch.arange(len(self.test)).split(BATCH)]
 
     def asked(
-        self, batches: Iterator[Tensor], *, like_test: bool = False, labels: Any = None, ids: Any = None
+        self, batches: Iterator[Tensor], *, like_test: bool = False, labels: Any = None, ask: Ask | None = None
     ) -> Predictions:
         """Predictions on these batches of normalised inputs; ``like_test``: with labels and ids of the test split."""
-        if like_test:
-            split = self.data.splits["test"]
-            labels, ids = split.labels, split.ids
+        split = self.data.splits["test"]
+        labels, ids = (split.labels, split.ids) if like_test else (labels, None)
         device = self.test.inputs.device
 
         def answer(batch: Tensor) -> Tensor:
             with self.precision():
-                return self.ask(batch.to(device, self.dtype))
+                return (ask or self.ask)(batch.to(device, self.dtype))
 
         logits = gathered(answer, batches)
         return record(logits, labels, ids=ids, role="test", classes=self.data.classes, meta=self.meta)
+
+
+def text(default: str | None) -> Any:
+    """An argument that is a name or a path, taken as it is."""
+    return field(default=default, metadata={"check": lambda value: value})
 
 
 @dataclass(frozen=True)

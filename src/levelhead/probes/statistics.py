@@ -25,3 +25,8 @@ def per_channel(mean: Any, std: Any, inputs: Tensor) -> tuple[Tensor, Tensor]:
             raise ValueError(f"{name}= must be {wanted}, got {values.tolist()}")
         found.append(values.view(-1, *[1] * (inputs.ndim - 2)))
     return found[0], found[1]
+
+
+def in_pixels(inputs: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Normalised inputs with every pixel brought into [0, 1]; ``mean`` and ``std`` as ``per_channel`` gives them."""
+    return torch.clamp(inputs, (0 - mean) / std, (1 - mean) / std)
