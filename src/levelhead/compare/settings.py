@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from levelhead import models
+from levelhead.compare.probing import Asked
 from levelhead.data import Dataset
 from levelhead.spec import parse
 from levelhead.train import Recipe, Run
@@ -46,6 +47,7 @@ class Comparison:
     precision: str
     threads: int
     record: tuple[str, ...] = ()
+    probes: tuple[Asked, ...] = ()
 
     @property
     def device(self) -> str:

@@ -76,7 +76,8 @@ class McDropout(Probe):
     """The test split as a network that was trained with dropout sees it on average."""
 
     word: ClassVar[str] = "mc_dropout"
-    samples: int = whole(10, low=1, high=10_000)
+    needs_dropout: ClassVar[bool] = True
+    samples: int = whole(10, low=2, high=10_000)
     seed: int = whole(0, low=0)
 
     def predictions(self, subject: Subject) -> Predictions:

@@ -87,10 +87,12 @@ class Probe(Member):
     """Inputs that a model should doubt, as a word with arguments: ``fgsm(eps=0.01)``.
 
     ``outside`` tells whether the inputs belong to no class, so that there is no right answer: then the question is
-    whether the model can tell them from the test split.
+    whether the model can tell them from the test split. ``needs_dropout`` tells whether it is for models that were
+    trained with dropout only.
     """
 
     outside: ClassVar[bool] = False
+    needs_dropout: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
