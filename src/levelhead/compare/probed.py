@@ -77,7 +77,7 @@ def probe_tables(entries: Sequence[Entry], runs: Sequence[Path]) -> list[dict[st
             | {"ensemble": ensembles.get((probe, sentence))}
             for sentence, seeds in methods.items()
         ]
-        head = {name: first[name] for name in ("name", "probe", "role", "outside", "n")}
+        head = {name: first[name] for name in ("name", "probe", "role", "outside", "curve", "at", "n")}
         tables.append(head | {"rows": sorted(rows, key=lambda row: _rank(row, first["outside"]))})
     return sorted(tables, key=lambda table: (table["outside"], _natural(table["name"])))
 
@@ -99,6 +99,8 @@ def _measured(said: Predictions, test: np.ndarray, scaling: TemperatureScaling) 
         "name": said.meta["name"],
         "probe": said.meta["probe"],
         "outside": outside,
+        "curve": said.meta.get("curve"),
+        "at": float(said.meta["at"]) if "at" in said.meta else None,
         "n": said.num_examples,
         **found,
     }

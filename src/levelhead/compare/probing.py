@@ -4,6 +4,7 @@ What is there and was made of the same probe and the same inputs is not made aga
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -135,6 +136,7 @@ def answer(
 def _subject(trainer: "Trainer", ask: Ask, asked: Asked) -> Subject:
     """A trained run as a probe sees it."""
     run, objective = trainer.run, trainer.objective
+    curve, at = asked.probe.curve or ("", math.nan)
 
     def sampled(samples: int, seed: int) -> Ask:
         from levelhead.composition import Objective
@@ -168,6 +170,7 @@ def _subject(trainer: "Trainer", ask: Ask, asked: Asked) -> Subject:
             "probe": asked.identity,
             "name": asked.name,
             "outside": str(asked.probe.outside).lower(),
+            **({"curve": curve, "at": repr(at)} if curve else {}),
         },
     )
 

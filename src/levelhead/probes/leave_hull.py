@@ -89,8 +89,16 @@ class LeaveHull(Probe):
     @property
     def name(self) -> str:
         """The distance is always said."""
-        said = [f"distance={self.distance:g}"] + [f"direction={self.direction}"] * (self.direction != "unit")
-        return f"{self.word}({', '.join([*said, *[f'seed={self.seed}'] * (self.seed != 0)])})"
+        return f"{self.word}({', '.join([f'distance={self.distance:g}', *self._unusual()])})"
+
+    @property
+    def curve(self) -> tuple[str, float]:
+        """All distances make a curve."""
+        unusual = self._unusual()
+        return f"{self.word}({', '.join(unusual)})" if unusual else self.word, self.distance or 0.0
+
+    def _unusual(self) -> list[str]:
+        return [f"direction={self.direction}"] * (self.direction != "unit") + [f"seed={self.seed}"] * (self.seed != 0)
 
     def predictions(self, subject: Subject) -> Predictions:
         """What the model says of the moved test split."""

@@ -99,6 +99,11 @@ class Probe(Member):
         """The word, with its arguments where they are not the usual ones."""
         return self.word if str(self) == str(type(self)()) else str(self)
 
+    @property
+    def curve(self) -> tuple[str, float] | None:
+        """The curve that this probe is one point of, by name, and where on it; ``None`` for a probe of its own."""
+        return None
+
     def suits(self, data: Dataset) -> None:
         """Refuse data that this probe cannot be made for, with ``ValueError``."""
 
