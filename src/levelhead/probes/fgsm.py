@@ -77,7 +77,7 @@ def _labels(labels: Any, logits: Tensor, rows: int) -> Tensor:
     found = torch.as_tensor(labels, device=logits.device)
     if logits.ndim != 2 or len(logits) != rows:
         raise ValueError(f"the model must give logits ({rows}, C), but gave {tuple(logits.shape)}")
-    if found.is_floating_point() or found.dtype in (torch.bool, torch.complex64) or found.shape != (rows,):
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool or found.shape != (rows,):
         raise ValueError(f"labels must be ({rows},) integers, got {found.dtype} of shape {tuple(found.shape)}")
     bad = (found < 0) | (found >= logits.shape[1])
     if bool(bad.any()):

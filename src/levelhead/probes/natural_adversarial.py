@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from levelhead.data import Dataset, read_source
+from levelhead.data import NAMED, Dataset, read_source
 from levelhead.data.batches import normalise
 from levelhead.member import flag
 from levelhead.predictions import Predictions
@@ -117,7 +117,7 @@ class NaturalAdversarial(Probe):
     def prepare(self, data: Dataset) -> dict[str, np.ndarray]:
         """The images of the shared classes, labelled with the model's columns."""
         where = place(self.source, self.data_dir)
-        size = data.shape[1:] if Path(where).is_dir() else None
+        size = data.shape[1:] if where not in NAMED and Path(where).expanduser().is_dir() else None
         found = read_source(where, data_dir=self.data_dir, image_size=size)  # type: ignore[arg-type]
         columns = class_columns(found.classes, data.classes)
         part = found.parts.get("test", found.parts["train"])
