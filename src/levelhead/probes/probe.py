@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from levelhead.data import Batches, Dataset
-from levelhead.member import Member
+from levelhead.member import Member, show
 from levelhead.predictions import Predictions
 from levelhead.probes.predict import BATCH, gathered, record
 
@@ -96,8 +96,12 @@ class Probe(Member):
 
     @property
     def name(self) -> str:
-        """The word, with its arguments where they are not the usual ones."""
-        return self.word if str(self) == str(type(self)()) else str(self)
+        """The word, with those of its arguments that are not the usual ones."""
+        values = {
+            item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) != item.default
+        }
+        said = ", ".join(f"{name}={show(value)}" for name, value in values.items())
+        return f"{self.word}({said})" if said else self.word
 
     @property
     def curve(self) -> tuple[str, float] | None:
