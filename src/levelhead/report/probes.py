@@ -133,6 +133,8 @@ def _probe(table: Mapping[str, Any]) -> Grid:
         note = f"{n} inputs of no class; by confidence, test examples positive. FPR95: share let in with 95 % of test."
     else:
         note = f"n = {n}; T is the one fitted on cal, without the probe."
+    if any("±" in row[1] for row in rows):
+        note += " ± is half the 95 % interval over seeds."
     heads = ("method", *(column.head for column in columns))
     return Grid(f"Probe {table['name']}", note, heads, tuple(rows), tuple(inner))
 
