@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from levelhead import mixing as mixing
     from levelhead import models as models
     from levelhead import plots as plots
+    from levelhead import probes as probes
     from levelhead import report as report
     from levelhead import targets as targets
     from levelhead.composition import Objective as Objective
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from levelhead.types import Mix as Mix
     from levelhead.types import Output as Output
 
-_ROOMS = ("calibrate", "data", "losses", "metrics", "mixing", "models", "plots", "report", "targets")
+_ROOMS = ("calibrate", "data", "losses", "metrics", "mixing", "models", "plots", "probes", "report", "targets")
 _NAMES = {
     "Objective": "composition",
     "objective": "composition",

@@ -104,6 +104,12 @@ Record = Annotated[
     typer.Option(rich_help_panel=_WORK, metavar="WHAT",
                  help="Keep what happens in every epoch: targets, epochs (predictions) or embeddings; repeatable."),
 ]  # fmt: skip
+Probe = Annotated[
+    list[str] | None,
+    typer.Option("--probe", rich_help_panel=_METHOD, metavar="WORD|NAME|PATH",
+                 help="Inputs the models should doubt: fgsm(eps=8/255), gaussian_noise, uniform_noise, leave_hull, "
+                      "mc_dropout, natural_adversarial:PATH, or other data by name or path; repeatable."),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=_WORK, help="Print JSON instead of tables.")]
 
 
@@ -169,6 +175,7 @@ def compare(
                      help="A name (see 'levelhead methods') or a sentence; give it again for each method."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, rich_help_panel=_METHOD, help="Runs of each method.")] = 3,
+    probe: Probe = None,
     model: Model = "auto",
     recipe: RecipeName = None,
     epochs: Epochs = None,
@@ -367,6 +374,7 @@ def main() -> None:
 def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "Comparison":
     """Check every word before anything is loaded or written, then load the data and put the comparison together."""
     from levelhead import models
+    from levelhead.compare.probing import wanted as wanted_probes
     from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices
     from levelhead.data import load
     from levelhead.train import check_records, make_recipe
@@ -411,16 +419,20 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
         raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
     kind = devices[0].split(":")[0]
+    network = models.auto(data.kind, kind) if given["model"] == "auto" else given["model"]
     return Comparison(
         data=data,
         methods=methods,
         seeds=seeds,
-        network=models.auto(data.kind, kind) if given["model"] == "auto" else given["model"],
+        network=network,
         recipe=make_recipe(data.name, data.kind, given["recipe"], **chosen),
         devices=devices,
         precision=given["precision"],
         threads=given["threads"],
         record=record,
+        probes=wanted_probes(
+            given.get("probe") or (), data, data_dir=given["data_dir"], label=given["label"], network=network
+        ),
     )
 
 
@@ -432,9 +444,14 @@ def _jobs(text: str, threads: int, devices: tuple[str, ...]) -> int:
     return int(text)
 
 
+#: What a finished run that is only to be asked probes costs, in passes of training.
+_PROBES_ONLY = 0.05
+
+
 def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Run the comparison into its folder, with the progress on standard error; build the page."""
     from levelhead.compare.compare import compare as carry_out
+    from levelhead.compare.compare import unfinished
     from levelhead.compare.folder import Folder, default_folder
     from levelhead.progress import Display
     from levelhead.report import build
@@ -445,10 +462,12 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
     if not given["as_json"]:
         _show_data(comparison.data, console)
     place = Folder(folder)
-    missing = [run for run in comparison.runs() if not place.finished(run)]
+    missing = unfinished(comparison, place)
     command = shlex.join(["levelhead", *sys.argv[1:]])
     try:
-        with Display(console, {run.hash: parse(run.sentence).passes for run in missing}) as display:
+        with Display(
+            console, {run.hash: _PROBES_ONLY if place.finished(run) else parse(run.sentence).passes for run in missing}
+        ) as display:
             jobs = _jobs(given["jobs"], given["threads"], comparison.devices)
             summary = carry_out(comparison, folder, jobs=jobs, command=command, report=display)
     except KeyboardInterrupt:

@@ -201,9 +201,9 @@ class Rewrite(Visit):
 
 
 class Drop(Visit):
-    """Runs one of the model's own dropout layers at a rate of ours; it draws from the global generator, as always."""
+    """Runs one of the model's own dropout layers at a rate of ours, or at its own; it draws from the global generator."""
 
-    def __init__(self, layer: Any, rate: float) -> None:
+    def __init__(self, layer: Any, rate: float | None) -> None:
         super().__init__(layer, type(layer).__name__)
         self.rate = rate
         self.before: tuple[float, bool] | None = None
@@ -213,7 +213,7 @@ class Drop(Visit):
     def _set(self, layer: Any, _: Any) -> None:
         if self.ours():
             self.before = layer.p, layer.training
-            layer.p, layer.training = self.rate, True
+            layer.p, layer.training = layer.p if self.rate is None else self.rate, True
 
     def _restore(self, layer: Any, args: tuple[Any, ...], output: Any) -> None:
         if self.before is not None:
@@ -270,12 +270,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def dropping(model: nn.Module, layer: nn.Module | None, rate: float, generator: torch.Generator) -> list[Visit]:
+def dropping(model: nn.Module, layer: nn.Module | None, rate: float | None, generator: torch.Generator) -> list[Visit]:
     """Dropout at ``rate`` in one pass: in the model's own dropout layers, or on what goes into ``layer``.
 
-    The model's layers draw from the global generator, as they always do; the other draws come from ``generator``.
+    With ``rate=None`` every dropout layer of the model keeps its own. The model's layers draw from the global
+    generator, as they always do; the other draws come from ``generator``.
     """
     if layer is not None:
+        assert rate is not None
         return [DropFeatures(layer, rate, generator)]
     return [Drop(each, rate) for each in own_dropout(model)]
 

@@ -9,7 +9,7 @@ Shapes: N examples, C classes.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -111,6 +111,100 @@ class Predictions:
             return cls(**contents)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def ensemble(cls, members: "Sequence[Predictions | str | os.PathLike[str]]") -> "Predictions":
+        """The mean probability of several models on the same examples, as predictions like any other.
+
+        `members`: predictions or paths of them, logits or probabilities mixed as they come. With `ids` the
+        examples are aligned by them, in the order of the first member; without, they must stand in one order.
+        The result's probabilities are float64; role, class names and what all members agree on in `meta` are
+        kept, and `meta["ensemble"]` says how many there are. Calibrate an ensemble, not its members: the mean
+        of calibrated members is under-confident.
+
+        Raises ValueError, naming the member, where examples, labels, classes or roles differ, where ids are
+        missing in some or name two examples, and for no member at all.
+
+        >>> one = Predictions(labels=np.array([0]), probs=np.array([[0.9, 0.1]]))
+        >>> two = Predictions(labels=np.array([0]), logits=np.log([[0.5, 0.5]]))
+        >>> Predictions.ensemble([one, two]).probs
+        array([[0.7, 0.3]])
+        """
+        given = [each if isinstance(each, cls) else cls.load(each) for each in members]  # type: ignore[arg-type]
+        if not given:
+            raise ValueError("an ensemble needs predictions of one model or more, got none")
+        first = given[0]
+        total = np.zeros((first.num_examples, first.num_classes))
+        for index, each in enumerate(given):
+            rows = _aligned(first, each, f"member {index} of the ensemble")
+            probs = each._probabilities()
+            total += probs if rows is None else probs[rows]
+        agreed = {k: v for k, v in first.meta.items() if all(each.meta.get(k) == v for each in given)}
+        return cls(
+            labels=first.labels,
+            probs=total / total.sum(1, keepdims=True),
+            ids=first.ids,
+            role=first.role,
+            classes=next((each.classes for each in given if each.classes), ()),
+            meta={**agreed, "ensemble": str(len(given))},
+        )
+
+    def _probabilities(self) -> np.ndarray:
+        """(N, C) float64: the probabilities, or the softmax of the logits."""
+        if self.probs is not None:
+            return self.probs.astype(np.float64)
+        assert self.logits is not None
+        wide = self.logits.astype(np.float64)
+        weights = np.exp(wide - wide.max(1, keepdims=True))
+        return weights / weights.sum(1, keepdims=True)
+
+
+def _aligned(first: Predictions, other: Predictions, who: str) -> np.ndarray | None:
+    """The rows of `other` in the order of `first`; None where they are in it already. Refuses what differs."""
+    for what in ("num_classes", "classes", "role", "num_examples"):
+        ours, theirs = getattr(first, what), getattr(other, what)
+        unsaid = what == "classes" and not (ours and theirs)  # a .csv has no place for them
+        if ours != theirs and not unsaid:
+            raise ValueError(f"{who} has other {what} than the first: {_short(theirs)}, not {_short(ours)}")
+    if (first.ids is None) != (other.ids is None):
+        raise ValueError(
+            f"{who} {'lacks' if other.ids is None else 'has'} ids, unlike the first: they cannot be aligned"
+        )
+    rows = None if first.ids is None else _rows_by_id(first.ids, other.ids, who)
+    labels = other.labels if rows is None else other.labels[rows]
+    different = labels != first.labels
+    if different.any():
+        at = int(different.argmax())
+        fix = "" if first.ids is not None else "; they are in another order or of other examples: save them with ids"
+        raise ValueError(
+            f"{who} has other labels than the first for {int(different.sum())} of {len(labels)} examples, "
+            f"the first at index {at} ({int(labels[at])}, not {int(first.labels[at])}){fix}"
+        )
+    return rows
+
+
+def _rows_by_id(ids: np.ndarray, others: Any, who: str) -> np.ndarray | None:
+    """Where each of `ids` stands among `others`; None where both are in one order."""
+    if len(np.unique(others)) < len(others) or len(np.unique(ids)) < len(ids):
+        raise ValueError(f"{who} cannot be aligned with the first: an id names two examples")
+    if ids.dtype.kind != others.dtype.kind:
+        raise ValueError(f"{who} has ids of another kind than the first ({others.dtype}, not {ids.dtype})")
+    if np.array_equal(ids, others):
+        return None
+    order = np.argsort(others)
+    found = order[np.searchsorted(others, ids, sorter=order).clip(max=len(others) - 1)]
+    missing = others[found] != ids
+    if missing.any():
+        raise ValueError(
+            f"{who} is about other examples than the first: it lacks {int(missing.sum())} of {len(ids)} ids, "
+            f"first {ids[missing.argmax()]!s}"
+        )
+    return found
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _to_numpy(values: Any) -> np.ndarray:

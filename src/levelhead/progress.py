@@ -42,7 +42,7 @@ class Display:
         self.bars.stop()
 
     def __call__(self, event: str, run: Any, detail: Any) -> None:
-        """``start``, ``progress``, ``done`` or ``failed`` of a run."""
+        """``start``, ``progress``, ``probe``, ``done`` or ``failed`` of a run."""
         name = f"{run.method} seed {run.seed}"
         if event == "start":
             self.begun += 1
@@ -52,6 +52,8 @@ class Display:
             self.part[run.hash] = detail.done
             text = f"epoch {detail.epoch}/{detail.epochs}  loss {detail.loss:.4f}  {detail.rate:,.0f} examples/s"
             self.bars.update(self.tasks[run.hash], completed=detail.done, text=text)
+        elif event == "probe":
+            self.bars.update(self.tasks[run.hash], completed=1.0, text=f"probe {detail}")
         else:
             self.ended += 1
             self.part[run.hash] = 1.0

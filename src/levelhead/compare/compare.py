@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from levelhead.compare import leaderboard, verdict
+from levelhead.compare.ensembles import measure_ensembles
 from levelhead.compare.folder import Folder
 from levelhead.compare.measure import FOLDS, N_BINS, measure_run
+from levelhead.compare.probed import measure_probes, probe_tables
+from levelhead.compare.probing import unanswered
 from levelhead.compare.settings import Comparison
 from levelhead.compare.shared import share
 from levelhead.compare.workers import Crew, Report
 from levelhead.files import write_json, write_text
-from levelhead.train.run import FINISHED
+from levelhead.train.run import FINISHED, Run
 
 
 def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, report: Report) -> dict[str, Any]:
     """Train what ``out`` does not have yet, then measure everything in it; returns the summary.
 
-    Writes ``comparison.json``, ``runs/``, ``results.json``, ``leaderboard.csv`` and ``summary.json``. Finished runs are
-    never redone, interrupted ones go on from their checkpoints. ``report`` hears how the runs come along.
+    Writes ``comparison.json``, ``runs/``, ``results.json``, ``leaderboard.csv``, ``summary.json``, and ``probes.json``
+    where probes were asked. Finished runs are never redone, interrupted ones go on from their checkpoints. ``report``
+    hears how the runs come along.
 
     Raises ``ValueError`` for a folder of another comparison, ``OSError`` for a failing disk, and passes on
     ``KeyboardInterrupt`` when all checkpoints are written.
@@ -27,12 +31,12 @@ def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, repor
     comparison.check()
     folder = Folder(out)
     with folder.claimed(comparison, command):
-        missing = [run for run in comparison.runs() if not folder.finished(run)]
+        missing = unfinished(comparison, folder)
         work = out / ".work"
         failed: dict[str, str] = {}
         if missing:
             try:
-                shared = share(comparison.data, work)
+                shared = share(comparison.data, comparison.probes, work)
                 crew = Crew(shared, jobs, comparison.threads, comparison.devices, folder.run, report)
                 failed = crew.work(missing)
             finally:
@@ -45,6 +49,15 @@ def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, repor
         return summarise(folder, failures, [*comparison.data.notes, *folder.version_warnings()])
 
 
+def unfinished(comparison: Comparison, folder: Folder) -> list[Run]:
+    """The runs that are still to be trained, or to be asked by a probe."""
+    return [
+        run
+        for run in comparison.runs()
+        if not folder.finished(run) or unanswered(run, folder.run(run), comparison.probes)
+    ]
+
+
 def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequence[str]) -> dict[str, Any]:
     """Measure every finished run of a folder and write results, leaderboard and summary."""
     runs = sorted(path.parent for path in folder.path.glob(f"runs/*/{FINISHED}"))
@@ -54,6 +67,8 @@ def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequenc
     chosen = verdict.choose(table)
     if chosen:
         chosen["recommended"] = True
+    probed = [entry for run in runs for entry in measure_probes(run)]
+    ensembles = measure_ensembles(runs)
     sizes = {entry["role"]: entry["n"] for entry in entries}
     n_cal, n_test = sizes.get("cal", 0), sizes.get("test", 0)
     summary = {
@@ -65,11 +80,15 @@ def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequenc
         "n_cal": n_cal,
         "n_test": n_test,
         "rows": table,
+        "ensembles": ensembles,
+        "probes": probe_tables(probed, runs),
         "verdict": verdict.words(table, chosen, n_cal),
         "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *notes],
         "failed": list(failures),
     }
     write_json(folder.path / "results.json", entries)
+    if probed:
+        write_json(folder.path / "probes.json", probed)
     write_text(folder.path / "leaderboard.csv", leaderboard.as_csv(table))
     write_json(folder.path / "summary.json", summary)
     return summary

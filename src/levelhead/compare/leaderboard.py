@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from levelhead.compare.measure import MEASURES
@@ -88,16 +88,21 @@ def _statistics(
     measure: str,
     is_baseline: bool,
 ) -> dict[str, float | None]:
-    """Mean and interval over the seeds, and the paired difference over the seeds that the baseline has too."""
     ours = {seed: entry[role][scaling][measure] for seed, entry in sorted(seeds.items())}
     theirs = {seed: entry[role][scaling][measure] for seed, entry in baseline.items()}
+    return statistics(ours, {} if is_baseline else theirs)
+
+
+def statistics(ours: Mapping[int, float | None], theirs: Mapping[int, float | None]) -> dict[str, float | None]:
+    """Mean and interval over the seeds, and the paired difference over the seeds that the baseline has too."""
     found: dict[str, float | None] = dict.fromkeys(("mean", *_STATISTICS))
-    if None not in ours.values():
-        own = student_t(list(ours.values()), LEVEL)
+    known = {seed: value for seed, value in ours.items() if value is not None}
+    if len(known) == len(ours):
+        own = student_t(list(known.values()), LEVEL)
         found |= {"mean": own.mean, "lo": own.lo, "hi": own.hi}
-    both = [seed for seed in ours if ours[seed] is not None and theirs.get(seed) is not None]
-    if both and not is_baseline:
-        difference = paired([ours[seed] for seed in both], [theirs[seed] for seed in both], LEVEL)
+    pairs = [(value, other) for seed, value in known.items() if (other := theirs.get(seed)) is not None]
+    if pairs:
+        difference = paired([value for value, _ in pairs], [other for _, other in pairs], LEVEL)
         found |= {"diff": difference.mean, "diff_lo": difference.lo, "diff_hi": difference.hi}
     return {name: None if value is None or math.isnan(value) else value for name, value in found.items()}
 

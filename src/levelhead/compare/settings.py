@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from levelhead import models
+from levelhead.compare.probing import Asked
 from levelhead.data import Dataset
 from levelhead.spec import parse
 from levelhead.train import Recipe, Run
@@ -46,6 +47,7 @@ class Comparison:
     precision: str
     threads: int
     record: tuple[str, ...] = ()
+    probes: tuple[Asked, ...] = ()
 
     @property
     def device(self) -> str:
@@ -88,6 +90,12 @@ class Comparison:
         """Try one step of every method on two examples, so that what cannot work is said before the work begins."""
         from levelhead.composition import Objective  # here: only this check composes anything
 
+        for asked in self.probes:
+            if not any(asked.concerns(run) for run in self.runs()):
+                raise ValueError(
+                    f"{asked.name} is for networks that were trained with dropout, and neither a method nor "
+                    f"{self.network} has any; add the method mc_dropout, or give the network dropout"
+                )
         with torch.random.fork_rng(devices=[]):
             model = self._model()
             if self.data.kind == "text":

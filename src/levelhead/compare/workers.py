@@ -52,8 +52,9 @@ class Crew:
     def work(self, runs: list[Run]) -> dict[str, str]:
         """Carry out the runs; returns the reasons of those that failed, by hash.
 
-        ``report(event, run, detail)`` hears ``start``, ``progress``, ``done`` and ``failed``. Raises ``OSError`` where
-        the disk fails, and passes on ``KeyboardInterrupt`` after every worker has written its checkpoint.
+        ``report(event, run, detail)`` hears ``start``, ``progress``, ``probe``, ``done`` and ``failed``. Raises
+        ``OSError`` where the disk fails, and passes on ``KeyboardInterrupt`` after every worker has written its
+        checkpoint.
         """
         waiting, failed = deque(runs), dict[str, str]()
         try:
@@ -145,6 +146,7 @@ def _serve(pipe: Connection, shared: Shared, threads: int) -> None:
     """A worker's life: take a run, carry it out, say how it went."""
     import torch
 
+    from levelhead.compare.probing import answer
     from levelhead.train.execute import execute
     from levelhead.train.trainer import Progress, Stopped
 
@@ -171,6 +173,7 @@ def _serve(pipe: Connection, shared: Shared, threads: int) -> None:
         try:
             # whatever arrives during a run means stop: the parent's word, or its death
             execute(run, data, folder, progress, pipe.poll)
+            answer(run, data, folder, shared.probes, pipe.poll, lambda name: _send(pipe, "probe", name))
         except Stopped:
             return
         except WorkFailed as error:

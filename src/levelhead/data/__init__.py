@@ -110,6 +110,18 @@ def load(
     for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):
         if size is not None:
             _check_option(name, size, lowest=1)
+    found = read_source(source, data_dir=data_dir, label=label, image_size=image_size)
+    return assemble(found, train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
+
+
+def read_source(
+    source: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    label: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+) -> Source:
+    """The parts of a data set as they came, for those who need no roles; arguments and errors as for `load`."""
     read = _reader(str(source))
     if text is not None:
         if read not in (table.read, text_table.read):
@@ -125,7 +137,7 @@ def load(
         text=text,
         max_words=_only_for(read, TEXTS, "max_words", max_words, "texts"),
     )
-    return assemble(read(request), train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
+    return read(request)
 
 
 def _reader(source: str) -> Callable[[Request], Source]:

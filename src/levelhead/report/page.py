@@ -17,7 +17,7 @@ from levelhead.plots.differences import differences
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
-from levelhead.report import embed, figures, rounding, sections, table
+from levelhead.report import embed, figures, probes, rounding, sections, table
 from levelhead.report.measures import MEASURES
 
 NAME = "report.html"
@@ -77,6 +77,8 @@ def render(comparison: Comparison) -> str:
         warnings=[str(w) for w in summary.get("warnings") or ()] + sections.failed(summary) + list(problems),
         leading=table.leading(summary),
         everything=table.everything(summary),
+        ensembles=probes.ensembles(summary),
+        probes=probes.probes(summary),
         level=f"{100 * (summary.get('confidence') or 0.95):g} %",
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,

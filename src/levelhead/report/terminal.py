@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from levelhead.report import rounding
+from levelhead.report import probes, rounding
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,13 +45,20 @@ def leaderboard(summary: Mapping[str, Any]) -> Table:
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
-    """Print the leaderboard, what its marks mean, the verdict, and the warnings; plain text where no terminal is."""
+    """Print the leaderboard, what its marks mean, ensembles and probes, the verdict, the warnings.
+
+    Plain text where no terminal is.
+    """
     from rich.text import Text
 
     console.print(leaderboard(summary))
     console.print()
     for note in notes(summary):
         console.print(Text(note, style="dim"))
+    ensembles = probes.ensembles(summary)
+    for grid in [*([ensembles] if ensembles else []), *probes.probes(summary)]:
+        console.print()
+        print_grid(grid, console)
     for sentence in summary.get("verdict") or ():
         console.print()
         console.print(Text(str(sentence)))
@@ -63,6 +70,25 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         console.print()
     for text in troubles:
         console.print(Text.assemble(("Warning: ", "bold"), text))
+
+
+def print_grid(grid: probes.Grid, console: Console) -> None:
+    """A small table under its title, and the sentence below it."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("method", overflow="fold", min_width=10)
+    for head in grid.heads[1:]:
+        # the last word below the others, as in the leaderboard
+        table.add_column(Text("\n".join(head.rsplit(" ", 1))), justify="right", no_wrap=True)
+    for row, inner in zip(grid.rows, grid.inner, strict=True):
+        cells = [text.replace(rounding.MINUS, "-").replace(rounding.DASH, "-") for text in row]
+        table.add_row(Text(f"  {cells[0]}" if inner else cells[0]), *cells[1:], style="dim" if inner else None)
+    console.print(Text(grid.title, style="bold"))
+    console.print(table)
+    console.print(Text(grid.note, style="dim"))
 
 
 def notes(summary: Mapping[str, Any]) -> list[str]:
