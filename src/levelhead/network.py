@@ -201,7 +201,7 @@ class Rewrite(Visit):
 
 
 class Drop(Visit):
-    """Runs one of the model's own dropout layers at a rate of ours, or at its own; it draws from the global generator."""
+    """Runs one of the model's dropout layers at a rate of ours, or at its own; it draws from the global generator."""
 
     def __init__(self, layer: Any, rate: float | None) -> None:
         super().__init__(layer, type(layer).__name__)

@@ -110,7 +110,7 @@ def load(
     for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):
         if size is not None:
             _check_option(name, size, lowest=1)
-    found = read_source(source, data_dir=data_dir, label=label, image_size=image_size)
+    found = read_source(source, data_dir=data_dir, label=label, image_size=image_size, text=text, max_words=max_words)
     return assemble(found, train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
 
 
@@ -120,6 +120,8 @@ def read_source(
     data_dir: str | Path | None = None,
     label: str | None = None,
     image_size: int | tuple[int, int] | None = None,
+    text: str | None = None,
+    max_words: int | None = None,
 ) -> Source:
     """The parts of a data set as they came, for those who need no roles; arguments and errors as for `load`."""
     read = _reader(str(source))

@@ -116,8 +116,9 @@ class Detection:
 
     def _count(self, places: np.ndarray, counts: np.ndarray, halved: int) -> None:
         """Add `counts` at `places` of a grid that was halved `halved` times."""
-        self._halved = max(self._halved, halved)
-        cells = np.concatenate([self._cells, places >> (self._halved - halved)])
+        coarser = max(self._halved, halved)
+        cells = np.concatenate([self._cells >> (coarser - self._halved), places >> (coarser - halved)])
+        self._halved = coarser
         order = np.argsort(cells, kind="stable")
         cells, counts = cells[order], np.concatenate([self._counts, counts.astype(np.int64)])[order]
         more = bisect_left(range(64), True, key=lambda halvings: _distinct(cells >> halvings) <= CELLS)
