@@ -1,0 +1,143 @@
+"""`.npz` and `.safetensors`: named arrays, read a slice of rows at a time."""
+
+import json
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from levelhead.evaluate.store import Block, Column, Store, unreadable
+
+_NOTES = ("role", "classes", "meta")
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, KeyError, NotImplementedError)
+
+
+def open_npz(path: Path) -> Store:
+    """An archive of arrays. ValueError for arrays of Python objects, which are pickles."""
+    columns, notes, apart = {}, {}, []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                name = member.removesuffix(".npy")
+                with archive.open(member) as file:
+                    shape, fortran, dtype = _header(file)
+                if dtype.hasobject:
+                    raise ValueError(
+                        f"{path}: the array {name!r} holds Python objects, which NumPy keeps as a pickle, and a pickle "
+                        "runs code when opened; save it with a plain type, such as .astype(str) or .astype(float)"
+                    )
+                if name in _NOTES:
+                    notes[name] = _note(path, name)
+                elif shape:
+                    columns[name] = Column(dtype.kind, shape[0], math.prod(shape[1:]) if len(shape) > 1 else 0)
+                    if fortran and len(shape) > 1 and shape[1] > 1:
+                        apart.append(name)
+    except _BAD_ZIP as error:
+        raise unreadable(path, "npz", error) from None
+    whole = f"{', '.join(apart)} in Fortran order: a row's numbers lie apart" if apart else ""
+    return Store(path, columns, lambda names, rows: _read_npz(path, names, rows), notes, whole)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return reader(file)
+    except ValueError as error:
+        raise zipfile.BadZipFile(f"it holds something that is no array: {error}") from None
+
+
+def _note(path: Path, name: str) -> str:
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        value = file[name]
+    return str(value) if value.ndim == 0 else json.dumps([str(item) for item in value.tolist()])
+
+
+def _read_npz(path: Path, names: Sequence[str], rows: int) -> Iterator[Block]:
+    try:
+        with zipfile.ZipFile(path) as archive, ExitStack() as stack:
+            parts = [_slices(stack.enter_context(archive.open(f"{name}.npy")), rows) for name in names]
+            for arrays in zip(*parts, strict=True):
+                yield dict(zip(names, arrays, strict=True))
+    except _BAD_ZIP as error:
+        raise unreadable(path, "npz", error) from None
+
+
+def _slices(file: IO[bytes], rows: int) -> Iterator[np.ndarray]:
+    shape, fortran, dtype = _header(file)
+    width = math.prod(shape[1:])
+    if fortran and width > 1:
+        flat = np.frombuffer(_exactly(file, math.prod(shape) * dtype.itemsize), dtype)
+        array = flat.reshape(shape[::-1]).T
+        for start in range(0, shape[0], rows):
+            yield np.ascontiguousarray(array[start : start + rows])
+        return
+    for start in range(0, shape[0], rows):
+        n = min(rows, shape[0] - start)
+        yield np.frombuffer(_exactly(file, n * width * dtype.itemsize), dtype).reshape(n, *shape[1:])
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    contents = file.read(size)
+    if len(contents) < size:
+        raise EOFError(f"{size - len(contents)} bytes are missing")
+    return contents
+
+
+_SAFETENSORS_KINDS = {"F": "f", "B": "f", "I": "i", "U": "u"}
+
+
+def open_safetensors(path: Path) -> Store:
+    """Named tensors; bfloat16 stays a tensor, since NumPy has none. Ids in UTF-8 and lengths come as strings."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            columns = {}
+            for name in file.keys():  # noqa: SIM118 - not a dict
+                piece = file.get_slice(name)
+                shape, dtype = piece.get_shape(), piece.get_dtype()
+                kind = "b" if dtype == "BOOL" else _SAFETENSORS_KINDS.get(dtype[0], "V")
+                if shape:
+                    columns[name] = Column(kind, shape[0], math.prod(shape[1:]) if len(shape) > 1 else 0)
+            header = file.metadata() or {}
+        notes = json.loads(header["levelhead"]) if "levelhead" in header else header
+    except (SafetensorError, OSError, TypeError, json.JSONDecodeError) as error:
+        raise unreadable(path, "safetensors", error) from None
+    if "ids_utf8" in columns and "ids_length" in columns:
+        del columns["ids_utf8"]
+        columns["ids"] = Column("U", columns.pop("ids_length").rows)
+    kept = {name: str(notes[name]) for name in _NOTES if name in notes}
+    return Store(path, columns, lambda names, rows: _read_safetensors(path, columns, names, rows), kept)
+
+
+def _read_safetensors(path: Path, columns: dict[str, Column], names: Sequence[str], rows: int) -> Iterator[Block]:
+    import torch
+    from safetensors import safe_open
+
+    total = columns[names[0]].rows or 0
+    used = 0  # bytes of the ids that were read
+    with safe_open(path, framework="pt") as file:
+        for start in range(0, total, rows):
+            block: Block = {}
+            for name in names:
+                if columns[name].kind == "U":
+                    lengths = file.get_slice("ids_length")[start : start + rows].numpy()
+                    text = file.get_slice("ids_utf8")[used : used + int(lengths.sum())].numpy().tobytes()
+                    used += len(text)
+                    block[name] = _words(text, lengths)
+                    continue
+                tensor = file.get_slice(name)[start : start + rows]
+                block[name] = tensor if tensor.dtype == torch.bfloat16 else tensor.numpy()
+            yield block
+
+
+def _words(text: bytes, lengths: np.ndarray) -> np.ndarray:
+    ends = np.cumsum(lengths).tolist()
+    return np.array([text[a:b].decode() for a, b in zip([0, *ends], ends)], dtype=np.str_)
