@@ -90,7 +90,10 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
     return contents
 
 
-_SAFETENSORS_KINDS = {"F": "f", "B": "f", "I": "i", "U": "u"}
+_SAFETENSORS = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
 
 
 def open_safetensors(path: Path) -> Store:
@@ -98,43 +101,70 @@ def open_safetensors(path: Path) -> Store:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
-            columns = {}
-            for name in file.keys():  # noqa: SIM118 - not a dict
-                piece = file.get_slice(name)
-                shape, dtype = piece.get_shape(), piece.get_dtype()
-                kind = "b" if dtype == "BOOL" else _SAFETENSORS_KINDS.get(dtype[0], "V")
-                if shape:
-                    columns[name] = Column(kind, shape[0], math.prod(shape[1:]) if len(shape) > 1 else 0)
+        with safe_open(path, framework="numpy") as file:  # refuses what is cut short
             header = file.metadata() or {}
         notes = json.loads(header["levelhead"]) if "levelhead" in header else header
     except (SafetensorError, OSError, TypeError, json.JSONDecodeError) as error:
         raise unreadable(path, "safetensors", error) from None
+    places, columns = _places(path), {}
+    for name, (dtype, shape, _) in places.items():
+        kind = "f" if dtype == "BF16" else np.dtype(_SAFETENSORS[dtype]).kind if dtype in _SAFETENSORS else "V"
+        if shape:
+            columns[name] = Column(kind, shape[0], math.prod(shape[1:]) if len(shape) > 1 else 0)
     if "ids_utf8" in columns and "ids_length" in columns:
         del columns["ids_utf8"]
         columns["ids"] = Column("U", columns.pop("ids_length").rows)
     kept = {name: str(notes[name]) for name in _NOTES if name in notes}
-    return Store(path, columns, lambda names, rows: _read_safetensors(path, columns, names, rows), kept)
+    return Store(path, columns, lambda names, rows: _read_safetensors(path, places, columns, names, rows), kept)
 
 
-def _read_safetensors(path: Path, columns: dict[str, Column], names: Sequence[str], rows: int) -> Iterator[Block]:
+def _places(path: Path) -> dict[str, tuple[str, list[int], int]]:
+    """Type, shape and first byte of each tensor: the file is the header's length, the header as JSON, and the tensors.
+
+    The package maps the whole file privately, which counts as memory where memory is limited; a slice of rows does not.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    return {
+        name: (about["dtype"], about["shape"], 8 + length + about["data_offsets"][0])
+        for name, about in header.items()
+        if name != "__metadata__"
+    }
+
+
+def _read_safetensors(
+    path: Path,
+    places: dict[str, tuple[str, list[int], int]],
+    columns: dict[str, Column],
+    names: Sequence[str],
+    rows: int,
+) -> Iterator[Block]:
     import torch
-    from safetensors import safe_open
 
     total = columns[names[0]].rows or 0
     used = 0  # bytes of the ids that were read
-    with safe_open(path, framework="pt") as file:
+    with path.open("rb") as file:
+
+        def read(name: str, start: int, n: int) -> np.ndarray:
+            stored, shape, first = places[name]
+            dtype, width = np.dtype(_SAFETENSORS[stored]), math.prod(shape[1:])
+            file.seek(first + start * width * dtype.itemsize)
+            return np.frombuffer(_exactly(file, n * width * dtype.itemsize), dtype).reshape(n, *shape[1:])
+
         for start in range(0, total, rows):
+            n = min(rows, total - start)
             block: Block = {}
             for name in names:
                 if columns[name].kind == "U":
-                    lengths = file.get_slice("ids_length")[start : start + rows].numpy()
-                    text = file.get_slice("ids_utf8")[used : used + int(lengths.sum())].numpy().tobytes()
+                    lengths = read("ids_length", start, n)
+                    text = read("ids_utf8", used, int(lengths.sum())).tobytes()
                     used += len(text)
                     block[name] = _words(text, lengths)
                     continue
-                tensor = file.get_slice(name)[start : start + rows]
-                block[name] = tensor if tensor.dtype == torch.bfloat16 else tensor.numpy()
+                values = read(name, start, n)
+                bfloat16 = places[name][0] == "BF16"  # NumPy has no such type: its bits are handed on
+                block[name] = torch.from_numpy(values.copy()).view(torch.bfloat16) if bfloat16 else values
             yield block
 
 

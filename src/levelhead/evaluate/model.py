@@ -70,7 +70,7 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
     model = Model(source, raw, None if cal is None else cal.path, scaling, scaled, gain=gain)
     if source.held is not None:
         labels = torch.cat([rows.labels for rows in source.held])
-        states = {
+        states: dict[str, dict[str, Any]] = {
             "raw": {source.kind: torch.cat([rows.scores for rows in source.held])},
             "scaled": {"logits": torch.cat([logits for logits, _ in scaling.apply(source)])},
         }

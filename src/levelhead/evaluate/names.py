@@ -50,7 +50,14 @@ def find(store: Store, kind: Kind | None, scores: str | None, label: str | None,
     own_label = _label(store, label, needs_label)
     ids = _one_of(names, IDS)
     taken = {own_label, ids, "role"}
-    groups = _groups({name: column for name, column in names.items() if name not in taken}, scores)
+    untaken = {name: column for name, column in names.items() if name not in taken}
+    for name, column in untaken.items():
+        if column.kind not in "fiub" and kind_of(name):
+            raise ValueError(f"{store.path}: column {name} must hold numbers, but holds words or something else")
+    try:
+        groups = _groups(untaken, scores)
+    except ValueError as error:
+        raise ValueError(f"{store.path}: {error}") from None
     chosen = _choose(store, groups, kind, scores)
     if chosen is not None:
         found, members = chosen
@@ -99,10 +106,15 @@ def _groups(columns: Mapping[str, Column], wanted: str | None) -> dict[str, _Gro
             groups[prefix] = _Group(tuple(found), tuple(name.split("_", 1)[1] for name in found))
     # a single column is that of class 1 of two, where its name says what it is and nothing else does
     grouped = {name for group in groups.values() for name in group.columns}
-    alone = [name for name in flat if name not in grouped and (kind_of(name) or name == wanted)]
+    alone = [name for name in flat if name not in grouped and (_ends_in_kind(name) or name == wanted)]
     if len(alone) == 1 and not groups and not _one_of(columns, PREDICTED):
         groups[alone[0]] = _Group((alone[0],))
     return groups
+
+
+def _ends_in_kind(name: str) -> bool:
+    """Whether a name ends in what its numbers are: `test_prob`, but not `prob_0` or `prob_cat`, one class of many."""
+    return kind_of(re.split(r"[^A-Za-z0-9]", name)[-1]) is not None and not name[-1].isdecimal()
 
 
 def kind_of(name: str) -> Kind | None:

@@ -25,7 +25,7 @@ from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import Given, check
 
 FOLDS = 5
-_SAMPLE = 1 << 22  # scores from which a large file's temperature gets its start
+_SAMPLE = 1 << 20  # scores from which a large file's temperature gets its start
 _ENOUGH = 1e-4  # a Newton step this small in log beta leaves an error of about its square
 _STEP = 0.01  # relative, of the difference that gives a row's slope
 
@@ -141,5 +141,5 @@ def _interval(source: Source, temperature: float, level: float) -> tuple[float, 
 
 
 def _nll(logits: Tensor, labels: Tensor, beta: float) -> np.ndarray:
-    given = check(logits.double() * beta, None, labels)
+    given = check(logits * beta, None, labels)
     return torch.cat([chunk.nll for chunk in chunks(given)]).numpy()

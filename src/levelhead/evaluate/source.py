@@ -18,7 +18,7 @@ from levelhead.metrics.given import as_tensor, check_labels
 from levelhead.predictions import ROLES, count_bad_rows
 
 MEMORY = 1 << 28  # bytes of scores that are held at once; a file with more is read block by block
-_BLOCK = 1 << 21  # scores in a block
+_BLOCK = 1 << 19  # scores in a block: 2 MB in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Source:
         return self.rows * self.num_classes * 4 <= self.memory
 
     def _rows_together(self) -> int:
-        return max(1, min(_BLOCK // self.num_classes, 1 << 18))
+        return max(1, min(_BLOCK // self.num_classes, 1 << 16))
 
     def _names(self) -> list[str]:
         return [*self.layout.scores, *(name for name in (self.layout.label, self.layout.ids) if name)]
@@ -202,6 +202,11 @@ def whole_numbers(path: Path, values: Any, classes: tuple[str, ...], start: int)
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{path}: labels must have shape (N,), one class a row, but a row has {array[0].size if len(array) else 0} "
+            "numbers; of one-hot rows give labels.argmax(1)"
+        )
     if array.dtype.kind in "iu":
         return array
     if array.dtype.kind == "b":
@@ -223,7 +228,7 @@ def whole_numbers(path: Path, values: Any, classes: tuple[str, ...], start: int)
                 else "give integers, or name the columns of scores after the classes (probs_cat, probs_dog)"
             )
             raise ValueError(f"{path}: the label {word!r} is a word that no class has as its name: {fix}") from None
-    if array.dtype.kind == "f" and array.ndim == 1:
+    if array.dtype.kind == "f":
         odd = ~(array == np.floor(array)) | np.isinf(array)
         if odd.any():
             first = int(odd.argmax())
@@ -232,8 +237,6 @@ def whole_numbers(path: Path, values: Any, classes: tuple[str, ...], start: int)
                 f"row {start + first}"
             )
         return array.astype(np.int64)
-    if array.ndim != 1:
-        return array
     raise ValueError(f"{path}: labels must be integers, got dtype {array.dtype}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from levelhead.evaluate.names import TEXT
 from levelhead.evaluate.store import Block, Column, Store, unreadable
 
-_CSV_BLOCK = 1 << 23  # bytes
+_CSV_BLOCK = 1 << 21  # bytes
 
 
 def open_parquet(path: Path) -> Store:
@@ -18,8 +18,10 @@ def open_parquet(path: Path) -> Store:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             rows, schema = file.metadata.num_rows, file.schema_arrow
+    except MemoryError:
+        raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "parquet", error) from None
     columns = {field.name: _column(field.type, rows) for field in schema}
@@ -57,10 +59,12 @@ def _read_parquet(path: Path, names: Sequence[str], rows: int) -> Iterator[Block
 
     seen = 0
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(rows, columns=list(names)):
                 yield {name: _values(path, name, batch.column(batch.schema.names.index(name)), seen) for name in names}
                 seen += batch.num_rows
+    except MemoryError:
+        raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "parquet", error) from None
 
@@ -74,6 +78,8 @@ def open_csv(path: Path) -> Store:
         with csv.open_csv(path, read_options=csv.ReadOptions(block_size=_CSV_BLOCK)) as reader:
             schema = reader.schema
             role = _role(reader, schema.names)
+    except MemoryError:
+        raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "csv", error) from None
     columns = {}
@@ -109,6 +115,8 @@ def _read_csv(path: Path, names: Sequence[str], kinds: dict[str, str]) -> Iterat
             for batch in reader:
                 yield {name: _values(path, name, batch.column(i), seen) for i, name in enumerate(names)}
                 seen += batch.num_rows
+    except MemoryError:
+        raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "csv", error) from None
 
