@@ -66,8 +66,9 @@ def evaluate(
         model = measured(source, cals[index] if cals else None, n_bins, LEVEL)
         entry = {"name": names[files[index]]} | _entry(model, n_bins)
         if outsides:
-            if source.layout.kind == "top_label":
-                raise ValueError(f"{source.path} holds only top labels: --ood needs the scores of all classes")
+            for each in (source, outsides[index]):
+                if each.layout.kind == "top_label":
+                    raise ValueError(f"{each.path} holds only top labels: --ood needs the scores of all classes")
             entry["ood"] = detection(source, model.n, outsides[index], LEVEL)
         entry["verdict"] = verdict.words(entry)
         models.append(model)

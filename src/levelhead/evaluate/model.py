@@ -53,6 +53,8 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
             top.add(block.confidence, block.correct)
         return Model(source, top)
     if cal is not None:
+        if cal.layout.kind == "top_label":
+            raise ValueError(f"{cal.path} holds only top labels: a temperature is fitted on the scores of all classes")
         refuse_overlap(source, cal)
     raw = counted(source, n_bins)
     if cal is None:

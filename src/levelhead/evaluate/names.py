@@ -160,7 +160,7 @@ def _choose(
 
 
 def _label(store: Store, wanted: str | None, needed: bool) -> str | None:
-    if wanted is not None:
+    if wanted is not None and (needed or wanted in store.columns):
         if wanted not in store.columns:
             raise ValueError(f"{store.path}: {unknown('column', wanted, store.columns)}")
         return wanted

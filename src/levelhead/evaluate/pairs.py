@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from levelhead.evaluate.entry import bounds
+from levelhead.evaluate.entry import bounds, finite
 from levelhead.evaluate.model import Model, one_by_one
 from levelhead.evaluate.tally import Mean
 from levelhead.evaluate.top_label import comparable
@@ -54,7 +54,7 @@ def _compared(first: Model, second: Model, level: float) -> dict[str, Any]:
     for name, key in (("accuracy", "correct"), *((name, name) for name in _NAMES)):
         if key in differences:
             interval = differences[key].interval(level)
-            found[name] = {"difference": interval.mean, "interval": bounds(interval)}
+            found[name] = {"difference": finite(interval.mean), "interval": bounds(interval)}
             if differences[key].infinite:
                 found[name]["left_out"] = differences[key].infinite
     found["mcnemar"] = {

@@ -208,12 +208,12 @@ def compared_words(pair: Mapping[str, Any]) -> list[str]:
         f"{'which is more than chance' if told else 'which could be chance'} (McNemar {_p(test['p_adjusted'])})."
     )
     sentences = [said]
-    if "nll_scaled" in pair:
+    if "nll_scaled" in pair and None not in (pair["nll_raw"]["difference"], pair["nll_scaled"]["difference"]):
         raw, scaled = pair["nll_raw"], pair["nll_scaled"]
         sentences.append(
             f"NLL differs by {raw['difference']:+.4f}{_range(raw['interval'], 1, 4)} as they come and by "
             f"{scaled['difference']:+.4f}{_range(scaled['interval'], 1, 4)} when each has its own temperature: "
-            f"{_credit(raw, scaled)}."
+            f"{_credit(pair)}."
         )
     return sentences
 
@@ -223,15 +223,15 @@ def _clear(difference: Mapping[str, Any]) -> bool:
     return interval is not None and not interval[0] <= 0 <= interval[1]
 
 
-def _credit(raw: Mapping[str, Any], scaled: Mapping[str, Any]) -> str:
+def _credit(pair: Mapping[str, Any]) -> str:
+    raw, scaled = pair["nll_raw"], pair["nll_scaled"]
     if scaled["interval"] is None:
         return "too few examples to tell"
     if not _clear(scaled):
         if _clear(raw):
             return "what looked like a better model was a temperature, and nothing is left that shows"
         return "they cannot be told apart"
-    better = "second" if scaled["difference"] < 0 else "first"
+    better = pair["second_name"] if scaled["difference"] < 0 else pair["first_name"]
     turned = _clear(raw) and (raw["difference"] < 0) != (scaled["difference"] < 0)
-    return (
-        f"the {better} is better{', contrary to what it looks like before scaling' if turned else ' by its training'}"
-    )
+    rest = "contrary to what it looks like before scaling" if turned else "whatever the temperature"
+    return f"{better} is better, {rest}"

@@ -215,7 +215,7 @@ def _pair(pair: Entry) -> dict[str, Any]:
         ("brier_scaled", "Brier, each with its own temperature", 1, 4),
         ("gap_raw", "gap as they come", 1, 4),
     ):
-        if key in pair:
+        if key in pair and pair[key]["difference"] is not None:
             interval = [scale * bound for bound in pair[key]["interval"] or ()]
             apart = bool(interval) and not interval[0] <= 0 <= interval[1]
             bounds = _bounds(interval, digits)
@@ -225,10 +225,14 @@ def _pair(pair: Entry) -> dict[str, Any]:
     found["rows"] = rows
     found["words"] = (
         f"{rounding.count(test['only_first_right'])} examples only the first gets right, "
-        f"{rounding.count(test['only_second_right'])} only the second: McNemar p = {test['p_adjusted']:.2g}. "
+        f"{rounding.count(test['only_second_right'])} only the second: McNemar p {_p_words(test['p_adjusted'])}. "
         f"n = {rounding.count(pair['n'])}, aligned by {pair['aligned_by']}."
     )
     return found
+
+
+def _p_words(p_value: float) -> str:
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
 
 
 def _part(entry: Entry, index: int, histogram: bool) -> Part:

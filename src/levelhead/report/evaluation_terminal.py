@@ -134,7 +134,7 @@ def _print_ood(found: Entry, console: Console) -> None:
 def _print_comparison(found: Entry, console: Console) -> None:
     """The files side by side, the best first by NLL after scaling, or by accuracy where there is none."""
     entries = sorted(found["files"], key=ranking)
-    table = _table("file", "accuracy", "NLL raw", "NLL scaled", "ECE raw", "ECE scaled", "gap raw", "T")
+    table = _table("file", "accuracy", "NLL raw", "NLL scaled", "ECE raw", "ECE scaled", "T")
     for entry in entries:
         scaled = entry.get("scaled") or {}
         raw = entry["raw"]
@@ -143,7 +143,6 @@ def _print_comparison(found: Entry, console: Console) -> None:
             Text(entry["name"]),
             *(_number(value) for value in (raw["accuracy"], raw.get("nll"), scaled.get("nll"), raw["ece"])),
             _number(scaled.get("ece")),
-            "" if raw["gap"] is None else f"{raw['gap']:+.4f}",
             "" if temperature is None else f"{temperature:.3f}",
         )
     console.print(table)
