@@ -9,7 +9,7 @@ import numpy as np
 from levelhead.evaluate.names import TEXT
 from levelhead.evaluate.store import Block, Column, Store, unreadable
 
-_CSV_BLOCK = 1 << 21  # bytes
+_CSV_BLOCK = 1 << 19  # bytes of text; Arrow reads some thirty ahead, and a row must fit into one
 
 
 def open_parquet(path: Path) -> Store:
@@ -75,7 +75,7 @@ def open_csv(path: Path) -> Store:
     from pyarrow import csv
 
     try:
-        with csv.open_csv(path, read_options=csv.ReadOptions(block_size=_CSV_BLOCK)) as reader:
+        with csv.open_csv(path, _by_block()) as reader:
             schema = reader.schema
             role = _role(reader, schema.names)
     except MemoryError:
@@ -95,6 +95,13 @@ def open_csv(path: Path) -> Store:
     return Store(path, columns, lambda names, rows: _read_csv(path, names, kinds), {"role": role} if role else {})
 
 
+def _by_block() -> Any:
+    from pyarrow import csv
+
+    # with threads Arrow decodes dozens of blocks ahead
+    return csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False)
+
+
 def _role(reader: Any, names: Sequence[str]) -> str:
     if "role" not in names:
         return ""
@@ -111,7 +118,7 @@ def _read_csv(path: Path, names: Sequence[str], kinds: dict[str, str]) -> Iterat
     convert.strings_can_be_null = True
     seen = 0
     try:
-        with csv.open_csv(path, csv.ReadOptions(block_size=_CSV_BLOCK), convert_options=convert) as reader:
+        with csv.open_csv(path, _by_block(), convert_options=convert) as reader:
             for batch in reader:
                 yield {name: _values(path, name, batch.column(i), seen) for i, name in enumerate(names)}
                 seen += batch.num_rows
