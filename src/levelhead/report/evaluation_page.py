@@ -99,6 +99,10 @@ def _figures(entries: Sequence[Entry]) -> tuple[dict[str, Any], list[Part]]:
         histogram = entry["confidence"]["raw"] is not None
         if histogram:
             drawn[f"confidence-{index}"] = figures.confidence(view, top)
+        if len(entries) == 1:  # side by side there is room
+            for name in ("reliability-0", "confidence-0"):
+                if name in drawn:
+                    drawn[name]["height"] = 360
         parts.append(_part(entry, index, histogram))
     return drawn, parts
 
