@@ -250,7 +250,7 @@ def test_tables_for_people_name_what_they_show(tmp_path):
     np.savez(tmp_path / "p.npz", probs=np.array([[0.9, 0.1], [0.6, 0.4]]), labels=np.array([0, 1]))
     status, output, _ = call("evaluate", str(tmp_path / "p.npz"))
     assert status == 0
-    assert "Mean confidence is 25.0 points above accuracy (n = 2)" in output
+    assert "Accuracy 50.0 % [1.3, 98.7] (n = 2), mean confidence 75.0 %" in output
     status, output, _ = call("doctor")
     assert status == 0
     assert "fashion-mnist" in output

@@ -15,6 +15,7 @@ from levelhead._version import __version__
 if TYPE_CHECKING:
     from levelhead import calibrate as calibrate
     from levelhead import data as data
+    from levelhead import evaluate as evaluate
     from levelhead import losses as losses
     from levelhead import metrics as metrics
     from levelhead import mixing as mixing
@@ -32,7 +33,19 @@ if TYPE_CHECKING:
     from levelhead.types import Mix as Mix
     from levelhead.types import Output as Output
 
-_ROOMS = ("calibrate", "data", "losses", "metrics", "mixing", "models", "plots", "probes", "report", "targets")
+_ROOMS = (
+    "calibrate",
+    "data",
+    "evaluate",
+    "losses",
+    "metrics",
+    "mixing",
+    "models",
+    "plots",
+    "probes",
+    "report",
+    "targets",
+)
 _NAMES = {
     "Objective": "composition",
     "objective": "composition",

@@ -1,6 +1,7 @@
 """The command line: verbs only. Every verb imports what it needs when it runs, so that ``--help`` answers at once.
 
-Exit status: 0 done; 1 the work failed; 2 words, arguments or data content are wrong; 130 interrupted.
+Exit status: 0 done; 1 the work failed; 2 words, arguments or data content are wrong; 3 a gate was not met; 130
+interrupted.
 """
 
 import functools
@@ -33,6 +34,8 @@ _DATA = "The data"
 _METHOD = "What is compared"
 _TRAINING = "Training"
 _WORK = "The work"
+_FILES = "The files"
+_GATES = "Gates"
 
 Data = Annotated[
     str,
@@ -110,6 +113,9 @@ Probe = Annotated[
                  help="Inputs the models should doubt: fgsm(eps=8/255), gaussian_noise, uniform_noise, leave_hull, "
                       "mc_dropout, natural_adversarial:PATH, or other data by name or path; repeatable."),
 ]  # fmt: skip
+MaxGate = Annotated[
+    float | None, typer.Option(metavar="X", rich_help_panel=_GATES, help="Exit with status 3 if it is above.")
+]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=_WORK, help="Print JSON instead of tables.")]
 
 
@@ -325,20 +331,91 @@ def networks(
 @app.command()
 @verb
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="Predictions: .npz, .safetensors, .parquet or .csv.")],
-    cal: Annotated[Path | None, typer.Option(help="Predictions to fit a temperature on.")] = None,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Predictions: .npz, .safetensors, .parquet or .csv.")
+    ],
+    cal: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", rich_help_panel=_FILES,
+                     help="Predictions to fit a temperature on; one for each file, in order. Else it is cross-fitted."),
+    ] = None,
+    ood: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", rich_help_panel=_FILES,
+                     help="The model's predictions on other inputs, to be told from these; one for each file."),
+    ] = None,
+    logits: Annotated[
+        bool, typer.Option("--logits", rich_help_panel=_FILES, help="Columns that do not say it are logits.")
+    ] = False,
+    probs: Annotated[
+        bool, typer.Option("--probs", rich_help_panel=_FILES, help="Columns that do not say it are probabilities.")
+    ] = False,
+    scores: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=_FILES, help="The array, or NAME_0, NAME_1...")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=_FILES, help="The column of labels.")
+    ] = None,
     n_bins: Annotated[int, typer.Option(min=1, help="Bins of ECE and its relatives.")] = 15,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE.html", help="Write one page with figures, which opens anywhere.")
+    ] = None,
+    max_ece: MaxGate = None,
+    max_debiased_ece: MaxGate = None,
+    max_adaptive_ece: MaxGate = None,
+    max_classwise_ece: MaxGate = None,
+    max_mce: MaxGate = None,
+    max_oe: MaxGate = None,
+    max_gap: MaxGate = None,
+    max_nll: MaxGate = None,
+    max_brier: MaxGate = None,
+    max_aurc: MaxGate = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(metavar="X", rich_help_panel=_GATES, help="Exit with status 3 if it is below.")
+    ] = None,
+    gate_on: Annotated[
+        str | None, typer.Option(metavar="raw|scaled", rich_help_panel=_GATES, help="Which values gates judge; raw.")
+    ] = None,
     as_json: Json = False,
-) -> None:
-    """Measure anybody's predictions: accuracy, NLL, calibration, raw and after temperature scaling."""
-    from levelhead.compare.evaluate import evaluate_file
-    from levelhead.report.listings import print_measures
+) -> None:  # fmt: skip
+    """Judge anybody's predictions: how sure against how right, what a temperature mends, how models compare."""
+    limits = {name: value for name, value in locals().items() if name.startswith(("max_", "min_"))}
+    if gate_on not in (None, "raw", "scaled"):
+        raise ValueError(f"--gate-on must be raw or scaled, not {gate_on!r}")
+    if gate_on and all(value is None for value in limits.values()):
+        raise ValueError("--gate-on has no effect without a gate such as --max-ece 0.05")
+    if logits and probs:
+        raise ValueError("--logits and --probs exclude each other: which are the numbers?")
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--report writes a page, PAGE.html; {report} ends in {report.suffix or 'nothing'!r}")
+    from levelhead import evaluate as evaluation
+    from levelhead.report.evaluation_terminal import print_evaluation, unmet
 
-    entry = evaluate_file(file, cal, n_bins)
+    found = evaluation.evaluate(
+        files,
+        cal=cal or (),
+        ood=ood or (),
+        n_bins=n_bins,
+        kind="logits" if logits else "probs" if probs else None,
+        scores=scores,
+        label=label,
+        gates=limits,
+        gate_on="scaled" if gate_on == "scaled" else "raw",
+    )
+    if report is not None:
+        from levelhead.report.evaluation_page import write
+
+        write(found, report, shlex.join(["levelhead", *sys.argv[1:]]))
     if as_json:
-        print(json.dumps(entry, indent=1, ensure_ascii=False))
+        print(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        print_measures(entry, _console())
+        console = _console()
+        print_evaluation(found, console)
+        if report is not None:
+            console.print(f"\nThe page: {report}", soft_wrap=True, markup=False, highlight=False)
+    missed = unmet(found)
+    if missed:
+        _fail(missed, 3)
 
 
 @app.command()

@@ -230,11 +230,8 @@ def _scores(values: Any, kind: str) -> np.ndarray:
         )
     if scores.dtype.kind != "f":
         scores = scores.astype(np.float64)
-    checks = _LOGITS_CHECKS if kind == "logits" else _PROBS_CHECKS
-    for reason, is_bad in checks:
-        count, first = _count_rows(scores, is_bad)
-        if count:
-            raise ValueError(f"{kind} of {count} of {len(scores)} rows {reason}, the first is row {first}")
+    for reason, count, first in count_bad_rows(scores, kind):
+        raise ValueError(f"{kind} of {count} of {len(scores)} rows {reason}, the first is row {first}")
     return scores
 
 
@@ -247,6 +244,13 @@ def _count_rows(scores: np.ndarray, is_bad: Callable[[np.ndarray], Any]) -> tupl
             first = start + int(bad.argmax())
         count += int(bad.sum())
     return count, first
+
+
+def count_bad_rows(scores: np.ndarray, kind: str) -> list[tuple[str, int, int]]:
+    """What is wrong with (N, C) `scores` of a kind: each reason with the number of such rows and the first of them."""
+    checks = _LOGITS_CHECKS if kind == "logits" else _PROBS_CHECKS
+    counted = ((reason, *_count_rows(scores, is_bad)) for reason, is_bad in checks)
+    return [(reason, count, first) for reason, count, first in counted if count]
 
 
 _LOGITS_CHECKS: _Checks = (

@@ -30,3 +30,17 @@ MEASURES: tuple[Measure, ...] = (
 )
 
 BY_KEY = {measure.key: measure for measure in MEASURES}
+
+_OTHERS = {
+    "top5": "top-5 accuracy",
+    "debiased_ece": "debiased ECE",
+    "smooth_ece": "smooth ECE",
+    "ace": "ACE",
+    "rmsce": "RMS calibration error",
+    "aurc": "AURC",
+}
+
+
+def title(key: str) -> str:
+    """What a measure is called where people read it."""
+    return BY_KEY[key].title if key in BY_KEY else _OTHERS.get(key, key.replace("_", " "))

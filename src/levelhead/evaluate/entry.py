@@ -1,0 +1,237 @@
+"""What a pass over one file's scores becomes: measures, intervals, tests and the numbers of the figures, as plain data.
+
+`None` stands for what is undefined or infinite; `undefined` says why.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from levelhead import metrics
+from levelhead.evaluate.tally import Tally
+from levelhead.evaluate.top_label import TopLabel
+from levelhead.metrics import Bins, Calibration, Interval
+from levelhead.metrics.evidence import calibration_test_of, clopper_pearson
+from levelhead.plots.reliability import diagram
+
+LEVEL = 0.95
+FEW = 30  # examples of a class below which nothing is said about it
+#: The order in which measures are shown; others that the accumulator knows follow.
+ORDER = (
+    "accuracy",
+    "top5",
+    "nll",
+    "brier",
+    "gap",
+    "ece",
+    "debiased_ece",
+    "adaptive_ece",
+    "classwise_ece",
+    "smooth_ece",
+    "oe",
+    "mce",
+    "ace",
+    "rmsce",
+    "aurc",
+)
+_REPLICATES = 400  # of the bootstrap of AURC, which costs about a millisecond each
+COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)
+RISKS = (0.01, 0.02, 0.05, 0.1)
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where it is not one."""
+    return float(value) if math.isfinite(value) else None
+
+
+def bounds(interval: Interval) -> list[float] | None:
+    """[lo, hi], or None where there is no interval."""
+    return [interval.lo, interval.hi] if math.isfinite(interval.lo) and math.isfinite(interval.hi) else None
+
+
+def described(tally: Tally | TopLabel, exact: Mapping[str, float]) -> dict[str, Any]:
+    """One state of a model, raw or scaled: `values`, `intervals`, `undefined`, `test` and what the figures show.
+
+    `exact`: measures that are known better than from the tally's cells.
+    """
+    calibration = tally.calibration
+    bins = calibration.bins()
+    values = ordered(
+        calibration.compute() | dict(exact),
+        skip=() if isinstance(tally, Tally) and tally.num_classes > 5 else ("top5",),
+    )
+    test = calibration_test_of(bins, level=LEVEL)
+    n = calibration.num_examples
+    right = int(bins.correct.sum())
+    lo, hi = clopper_pearson(np.array([right]), np.array([n]), level=LEVEL)
+    intervals = {
+        "accuracy": [float(lo[0]), float(hi[0])],
+        "gap": bounds(test.gap),
+        "debiased_ece": bounds(test.debiased),
+        "aurc": bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
+    }
+    undefined = {}
+    if isinstance(tally, Tally):
+        for name, mean in (("nll", tally.nll), ("brier", tally.brier)):
+            interval = mean.interval(LEVEL)
+            if mean.infinite:
+                undefined[name] = (
+                    f"infinite: {mean.infinite} of {n} labels were given probability exactly 0; the mean of the others "
+                    f"is {interval.mean:.4f}"
+                )
+            else:
+                intervals[name] = bounds(interval)
+    for name, value in values.items():
+        if value is None and name not in undefined:
+            undefined[name] = "not defined for so few examples"
+    return {
+        "values": values,
+        "intervals": {name: intervals[name] for name in values if intervals.get(name)},
+        "undefined": undefined,
+        "test": {
+            "noise_floor": finite(test.floor),
+            "p_value": finite(test.p_value),
+            "detectable": finite(test.detectable),
+        },
+        "mean_confidence": mean_confidence(bins),
+        "saturated": tally.saturated / n,
+        "reliability": diagram(bins, level=LEVEL).table(),
+        "confidence": _histogram(tally),
+        "selective": _selective(calibration),
+    }
+
+
+def ordered(values: Mapping[str, float], skip: tuple[str, ...] = ()) -> dict[str, float | None]:
+    """Measures in the order in which they are shown; None for what is undefined or infinite."""
+    names = [name for name in ORDER if name in values] + [name for name in values if name not in ORDER]
+    return {name: finite(values[name]) for name in names if name not in skip}
+
+
+def mean_confidence(bins: Bins) -> float | None:
+    """Mean confidence of all examples."""
+    return finite(float(np.nansum(bins.confidence * bins.count) / bins.total)) if bins.total else None
+
+
+def _histogram(tally: Tally | TopLabel) -> dict[str, Any] | None:
+    if isinstance(tally, TopLabel):
+        return None
+    counted = tally.histogram()
+    return {
+        "edges": counted.edges.tolist(),
+        "right": counted.right.tolist(),
+        "wrong": counted.wrong.tolist(),
+        "mean_confidence": finite(counted.mean_confidence),
+    }
+
+
+def _selective(calibration: Calibration) -> dict[str, Any]:
+    """Risk against coverage: a curve, the error at some coverages, and the coverage and threshold of some errors."""
+    count, correct, total = calibration.cells()
+    keep = count > 0
+    count, correct, total = count[keep][::-1], correct[keep][::-1], total[keep][::-1]
+    n = int(count.sum())
+    covered, wrong = np.cumsum(count), np.cumsum(count - correct)
+    risk, threshold = wrong / covered, total / count
+    lo, hi = clopper_pearson(wrong, covered, level=LEVEL)
+    place = np.unique(np.searchsorted(covered, np.linspace(0, n, 201)[1:], side="left").clip(max=len(covered) - 1))
+    targets = []
+    for wanted in RISKS:
+        # the largest coverage whose error is below, with what sampling may hide: not a lucky dip of the curve
+        sure, lucky = np.flatnonzero(hi <= wanted), np.flatnonzero(risk <= wanted)
+        targets.append(
+            {
+                "risk": wanted,
+                "coverage": float(covered[lucky[-1]] / n) if len(lucky) else 0.0,
+                "threshold": float(threshold[lucky[-1]]) if len(lucky) else None,
+                "coverage_assured": float(covered[sure[-1]] / n) if len(sure) else 0.0,
+                "threshold_assured": float(threshold[sure[-1]]) if len(sure) else None,
+            }
+        )
+    return {
+        "curve": {
+            name: values[place].tolist()
+            for name, values in (("coverage", covered / n), ("risk", risk), ("lo", lo), ("hi", hi))
+        },
+        "at_coverage": [{"coverage": c, "risk": 1 - calibration.accuracy_at_coverage(c)} for c in COVERAGES],
+        "at_risk": targets,
+    }
+
+
+def per_class(tally: Tally, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A row a class: examples, recall, precision, and the gap of the predictions of it, with Holm's p-value.
+
+    The gap is mean confidence less precision over the examples *predicted* as the class.
+    """
+    from scipy.special import ndtr
+
+    labels, predicted, hits = (tally.counts[name] for name in ("labels", "predicted", "hits"))
+    confidence, square = tally.per_class["confidence"], tally.per_class["square"]
+    low, high = clopper_pearson(hits, labels, level=LEVEL)
+    class_ece = tally.calibration.class_ece().numpy()
+    rows, p_values = [], []
+    for k in range(tally.num_classes):
+        n = int(predicted[k])
+        gap = (confidence[k] - hits[k]) / n if n else math.nan
+        half = math.nan
+        if n >= 2:
+            half = math.sqrt(max(0.0, square[k] / n - gap**2) / (n - 1))
+        p_values.append(2 * float(ndtr(-abs(gap) / half)) if n >= FEW and half > 0 else math.nan)
+        most = _confused(tally, k)
+        rows.append(
+            {
+                "class": classes[k] if classes else str(k),
+                "n": int(labels[k]),
+                "predicted": n,
+                "recall": finite(hits[k] / labels[k]) if labels[k] else None,
+                "recall_interval": [float(low[k]), float(high[k])] if labels[k] else None,
+                "precision": finite(hits[k] / n) if n else None,
+                "confidence": finite(confidence[k] / n) if n else None,
+                "gap": finite(gap),
+                "gap_interval": [gap - 1.96 * half, gap + 1.96 * half] if math.isfinite(half) else None,
+                "ece": finite(float(class_ece[k])),
+                "confused_with": None if most is None else (classes[most] if classes else str(most)),
+            }
+        )
+    for row, p_value in zip(rows, holm(p_values), strict=True):
+        row["p_value"] = finite(p_value)
+    return rows
+
+
+def _confused(tally: Tally, k: int) -> int | None:
+    """The class that examples of class k are most often taken for, wrongly."""
+    if tally.confusions is None or not tally.confusions[k].any():
+        return None
+    return int(tally.confusions[k].argmax())
+
+
+def confusions(tally: Tally, classes: tuple[str, ...], most: int = 20) -> list[dict[str, Any]]:
+    """The pairs of classes that are confused most often, as counts and shares of the true class's examples."""
+    if tally.confusions is None:
+        return []
+    flat = tally.confusions.ravel()
+    found = []
+    for place in np.argsort(-flat, kind="stable")[:most].tolist():
+        if flat[place] == 0:
+            break
+        true, taken = divmod(place, tally.num_classes)
+        found.append(
+            {
+                "true": classes[true] if classes else str(true),
+                "predicted": classes[taken] if classes else str(taken),
+                "count": int(flat[place]),
+                "share": float(flat[place] / tally.counts["labels"][true]),
+            }
+        )
+    return found
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's adjusted p-values; NaN are no tests and stay NaN."""
+    known = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    adjusted, largest = list(p_values), 0.0
+    for rank, (p, i) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - rank)))
+        adjusted[i] = largest
+    return adjusted

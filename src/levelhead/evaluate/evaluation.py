@@ -1,0 +1,195 @@
+"""Anybody's predictions, from files to an honest and complete answer as plain data."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from levelhead._version import __version__
+from levelhead.evaluate import entry as entries
+from levelhead.evaluate import gates as limits
+from levelhead.evaluate import verdict
+from levelhead.evaluate.entry import LEVEL, bounds, finite
+from levelhead.evaluate.model import Model, measured
+from levelhead.evaluate.names import Kind
+from levelhead.evaluate.ood import detection
+from levelhead.evaluate.pairs import compared
+from levelhead.evaluate.source import MEMORY, open_source
+from levelhead.evaluate.tally import Tally
+from levelhead.evaluate.top_label import CANNOT
+
+CONVENTIONS = {
+    "bins": "equal width, (lo, hi]; confidence 0 in the first, 1 in the last",
+    "gap": "mean confidence less accuracy",
+    "nll": "nats",
+    "brier": "summed over classes, 0 to 2",
+    "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC; the debiased "
+    "ECE's starts at 0 unless its test rejects",
+    "scaled": "logits divided by a temperature that saw none of the examples it scales",
+    "per_class": "gap of the examples predicted as the class; p-values adjusted by Holm",
+}
+
+
+def evaluate(
+    files: Sequence[Path],
+    *,
+    cal: Sequence[Path] = (),
+    ood: Sequence[Path] = (),
+    n_bins: int = 15,
+    kind: Kind | None = None,
+    scores: str | None = None,
+    label: str | None = None,
+    gates: Mapping[str, float | None] | None = None,
+    gate_on: limits.State = "raw",
+    memory: int = MEMORY,
+) -> dict[str, Any]:
+    """All that can be said of one file of predictions, or of several and how they compare, ready for JSON.
+
+    `files`: predictions in `.npz`, `.safetensors`, `.parquet` or `.csv`. `cal`, `ood`: none, or one a file in order:
+    predictions to fit a temperature on (without, it is cross-fitted), and of out-of-distribution inputs. `kind`,
+    `scores`, `label`: which columns mean what, where their names do not say. `gates`: limits such as
+    ``{"max_ece": 0.05, "min_accuracy": 0.9}``, judged on the values as they come or, `gate_on="scaled"`, after scaling.
+    `memory`: bytes of scores held at once; larger files are read anew at every pass.
+
+    One file gives its entry; several give ``files``, a list of entries, and ``comparisons`` of each with the first.
+    Raises ValueError for whatever is wrong with words or files.
+    """
+    _check(files, cal, ood, n_bins)
+    wanted = limits.gates(gates or {})
+    options: dict[str, Any] = {"kind": kind, "scores": scores, "label": label, "memory": memory}
+    sources = [open_source(path, **options) for path in files]
+    cals = [open_source(path, **options) for path in cal]
+    outsides = [open_source(path, **options, needs_label=False) for path in ood]
+    models, found = [], []
+    names = dict(zip(files, _names(files), strict=True))
+    for index, source in enumerate(sources):
+        model = measured(source, cals[index] if cals else None, n_bins, LEVEL)
+        entry = {"name": names[files[index]]} | _entry(model, n_bins)
+        if outsides:
+            for each in (source, outsides[index]):
+                if each.layout.kind == "top_label":
+                    raise ValueError(f"{each.path} holds only top labels: --ood needs the scores of all classes")
+            entry["ood"] = detection(source, model.n, outsides[index], LEVEL)
+        entry["verdict"] = verdict.words(entry)
+        models.append(model)
+        found.append(entry)
+    judged = [result for entry in found for result in limits.judged(wanted, entry, gate_on)]
+    about = {"levelhead": __version__, "level": LEVEL, "n_bins": n_bins, "conventions": CONVENTIONS, "gates": judged}
+    if len(found) == 1:
+        return found[0] | about
+    pairs = [
+        {"first_name": found[0]["name"], "second_name": entry["name"]} | compared(models[0], other, LEVEL)
+        for entry, other in zip(found[1:], models[1:], strict=True)
+    ]
+    _adjust(pairs)
+    words = [sentence for pair in pairs for sentence in verdict.compared_words(pair)]
+    return {"files": found, "comparisons": pairs, "verdict": words} | about
+
+
+def _check(files: Sequence[Path], cal: Sequence[Path], ood: Sequence[Path], n_bins: int) -> None:
+    if not files:
+        raise ValueError("give at least one file of predictions")
+    if n_bins < 1:
+        raise ValueError(f"--n-bins must be at least 1, not {n_bins}")
+    for option, given in (("--cal", cal), ("--ood", ood)):
+        if given and len(given) != len(files):
+            raise ValueError(
+                f"{option} was given {len(given)} times for {len(files)} file{'s' if len(files) > 1 else ''}: give one "
+                "for each, in the same order"
+            )
+    seen: set[Path] = set()
+    for path in files:
+        if path.resolve() in seen:
+            raise ValueError(f"{path} was given twice: there is nothing to compare in it")
+        seen.add(path.resolve())
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """What files are called in sentences: their names where those differ, else their paths."""
+    names = [path.name for path in files]
+    return names if len(set(names)) == len(names) else [str(path) for path in files]
+
+
+def _entry(model: Model, n_bins: int) -> dict[str, Any]:
+    source, raw = model.source, model.raw
+    states = {"raw": entries.described(raw, model.exact.get("raw", {}))}
+    if model.scaled is not None:
+        states["scaled"] = entries.described(model.scaled, model.exact["scaled"] if model.exact else {})
+    entry: dict[str, Any] = {
+        "file": str(source.path),
+        "role": source.role,
+        "kind": source.layout.kind,
+        "n": model.n,
+        "num_classes": source.num_classes or None,
+        "classes": list(source.classes),
+        "streamed": source.held is None,
+        "n_bins": n_bins,
+    }
+    for state, described in states.items():
+        entry[state] = described.pop("values")
+    if model.scaling is not None:
+        entry |= _scaling(model)
+    for name in (
+        "intervals",
+        "undefined",
+        "test",
+        "mean_confidence",
+        "saturated",
+        "reliability",
+        "confidence",
+        "selective",
+    ):
+        entry[name] = {state: described[name] for state, described in states.items()}
+    entry["per_class"], entry["confusions"] = {}, []
+    if isinstance(raw, Tally):
+        entry["per_class"]["raw"] = entries.per_class(raw, source.classes)
+        entry["confusions"] = entries.confusions(raw, source.classes)
+    if model.scaled is not None:
+        entry["per_class"]["scaled"] = entries.per_class(model.scaled, source.classes)
+    entry["cannot"] = [CANNOT] if source.layout.kind == "top_label" else []
+    entry["notes"] = [*source.notes, *_notes(entry)]
+    return entry
+
+
+def _scaling(model: Model) -> dict[str, Any]:
+    scaling, gain = model.scaling, model.gain
+    assert scaling is not None
+    assert gain is not None
+    changes = {}
+    for name, mean in gain.items():
+        interval = mean.interval(LEVEL)
+        changes[name] = {"mean": finite(interval.mean), "interval": bounds(interval), "left_out": mean.infinite}
+    return {
+        "temperature": scaling.temperature,
+        "scaling": {
+            "origin": "cal" if model.cal else "cross-fitted",
+            "file": str(model.cal or model.source.path),
+            "n": scaling.n,
+            "status": scaling.status,
+            "interval": [scaling.lo, scaling.hi] if math.isfinite(scaling.lo) and math.isfinite(scaling.hi) else None,
+            "folds": list(scaling.folds),
+            "gain": changes,
+        },
+    }
+
+
+def _notes(entry: Mapping[str, Any]) -> list[str]:
+    notes = []
+    share = entry["saturated"]["raw"]
+    if share > 0.01:
+        fix = (
+            "store logits, which still rank"
+            if entry["kind"] != "logits"
+            else "ranking uses log-odds, which still differ"
+        )
+        notes.append(f"{100 * share:.1f} % of confidences round to 1 in float32: {fix}.")
+    if entry["role"] == "train":
+        notes.append("The file says that its role is train: a model looks better on examples it was trained on.")
+    return notes
+
+
+def _adjust(pairs: Sequence[dict[str, Any]]) -> None:
+    """Holm's correction of McNemar's p-values over the comparisons."""
+    paired = [pair for pair in pairs if "mcnemar" in pair]
+    for pair, p_value in zip(paired, entries.holm([pair["mcnemar"]["p_value"] for pair in paired]), strict=True):
+        pair["mcnemar"]["p_adjusted"] = p_value

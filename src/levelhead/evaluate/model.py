@@ -1,0 +1,135 @@
+"""One file's model: its scores, what was counted of them, and its temperature."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from levelhead import metrics
+from levelhead.evaluate import scaling as scalings
+from levelhead.evaluate.overlap import refuse_overlap
+from levelhead.evaluate.scaling import Scaling
+from levelhead.evaluate.source import Source
+from levelhead.evaluate.tally import Examples, Mean, Tally, examples
+from levelhead.evaluate.top_label import TopLabel, answers
+
+
+@dataclass(eq=False)
+class Model:
+    """What is known of one file. `scaling` and `scaled` are None where only the top label is known."""
+
+    source: Source
+    raw: Tally | TopLabel
+    cal: Path | None = None
+    scaling: Scaling | None = None
+    scaled: Tally | None = None
+    exact: dict[str, dict[str, float]] = field(default_factory=dict)  # by state, where the scores are in memory
+    gain: dict[str, Mean] | None = None  # scaled less raw, example by example
+
+    @property
+    def n(self) -> int:
+        """Examples."""
+        return self.raw.calibration.num_examples
+
+
+def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> Model:
+    """Count a file, find its temperature on `cal` or by cross-fitting, and count it again after scaling.
+
+    ValueError, with the file, for scores that no measure takes, and for a `cal` of other classes or with examples of
+    the file.
+    """
+    if source.layout.kind == "top_label":
+        if cal is not None:
+            raise ValueError(
+                f"{source.path} holds only the predicted class and its confidence: a temperature needs the scores of "
+                "all classes, so --cal has no effect; leave it out"
+            )
+        top = TopLabel(n_bins)
+        for block in answers(source):
+            top.add(block.confidence, block.correct)
+        return Model(source, top)
+    if cal is not None:
+        if cal.layout.kind == "top_label":
+            raise ValueError(f"{cal.path} holds only top labels: a temperature is fitted on the scores of all classes")
+        refuse_overlap(source, cal)
+    raw = counted(source, n_bins)
+    if cal is None:
+        scaling = scalings.fit(source, raw.counts["labels"], level, cross=True)
+    else:
+        scaling = scalings.fit(cal, label_counts(cal), level, cross=False)
+    scaled = Tally("logits", source.num_classes, n_bins)
+    gain = {name: Mean() for name in ("nll", "brier")}
+    for logits, rows in scaling.apply(source):
+        after = scaled.add(logits, rows.labels)
+        before = examples(source.kind, rows.scores, rows.labels)
+        with np.errstate(invalid="ignore"):  # infinite before and after: such rows are counted apart
+            gain["nll"].add(after.nll - before.nll)
+        gain["brier"].add(after.brier - before.brier)
+    model = Model(source, raw, None if cal is None else cal.path, scaling, scaled, gain=gain)
+    if source.held is not None:
+        labels = torch.cat([rows.labels for rows in source.held])
+        states: dict[str, dict[str, Any]] = {
+            "raw": {source.kind: torch.cat([rows.scores for rows in source.held])},
+            "scaled": {"logits": torch.cat([logits for logits, _ in scaling.apply(source)])},
+        }
+        model.exact = {state: in_order(scores, labels, n_bins) for state, scores in states.items()}
+    return model
+
+
+def in_order(scores: dict[str, Any], labels: Tensor, n_bins: int) -> dict[str, float]:
+    """The measures that need every example's place, exactly; streaming reads them from fine cells, within 5e-4."""
+    return {
+        "adaptive_ece": metrics.adaptive_ece(**scores, labels=labels, n_bins=n_bins),
+        "aurc": metrics.aurc(**scores, labels=labels),
+    }
+
+
+def counted(source: Source, n_bins: int) -> Tally:
+    """All rows of a file of scores, counted."""
+    tally = Tally(source.kind, source.num_classes, n_bins)
+    for rows in source.blocks():
+        try:
+            tally.add(rows.scores, rows.labels)
+        except ValueError as error:
+            raise source.refuse(error) from None
+    return tally
+
+
+def label_counts(source: Source) -> np.ndarray:
+    """(C,) how many examples of each class a file has; ValueError for scores that no measure takes."""
+    counts = np.zeros(source.num_classes, np.int64)
+    for rows in source.blocks():
+        try:
+            examples(source.kind, rows.scores, rows.labels)
+        except ValueError as error:
+            raise source.refuse(error) from None
+        counts += np.bincount(rows.labels.numpy(), minlength=source.num_classes)
+    return counts
+
+
+def one_by_one(model: Model) -> Iterator[dict[str, np.ndarray]]:
+    """What each example shows, a block at a time: label, id, and what differences are taken of, raw and scaled."""
+    if model.scaling is None:
+        for block in answers(model.source):
+            found = {"label": block.truth, "correct": block.correct, "gap_raw": block.confidence - block.correct}
+            yield found if block.ids is None else found | {"id": block.ids}
+        return
+    for logits, rows in model.scaling.apply(model.source):
+        before = examples(model.source.kind, rows.scores, rows.labels)
+        after = examples("logits", logits, rows.labels)
+        found = {"label": rows.labels.numpy(), "correct": before.correct}
+        for state, seen in (("raw", before), ("scaled", after)):
+            found |= _terms(state, seen)
+        yield found if rows.ids is None else found | {"id": rows.ids}
+
+
+def _terms(state: str, seen: Examples) -> dict[str, np.ndarray]:
+    return {
+        f"nll_{state}": seen.nll,
+        f"brier_{state}": seen.brier,
+        f"gap_{state}": seen.confidence - seen.correct,
+    }

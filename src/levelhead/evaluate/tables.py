@@ -1,0 +1,149 @@
+"""`.parquet` and `.csv`: tables, read a batch of rows at a time by Arrow."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from levelhead.evaluate.names import TEXT
+from levelhead.evaluate.store import Block, Column, Store, unreadable
+
+_CSV_BLOCK = 1 << 19  # bytes of text; Arrow reads some thirty ahead, and a row must fit into one
+
+
+def open_parquet(path: Path) -> Store:
+    """A table whose columns are numbers, text, or lists of numbers of one length."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            rows, schema = file.metadata.num_rows, file.schema_arrow
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, OSError) as error:
+        raise unreadable(path, "parquet", error) from None
+    columns = {field.name: _column(field.type, rows) for field in schema}
+    notes = {
+        key.decode(): value.decode("utf-8", "replace")
+        for key, value in (schema.metadata or {}).items()
+        if key in (b"role", b"classes", b"meta")
+    }
+    return Store(path, columns, lambda names, count: _read_parquet(path, names, count), notes)
+
+
+def _column(kind: Any, rows: int | None) -> Column:
+    from pyarrow import types
+
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        inside = _column(kind.value_type, rows)
+        return Column(inside.kind, rows, kind.list_size if types.is_fixed_size_list(kind) else None)
+    if types.is_dictionary(kind):
+        return _column(kind.value_type, rows)
+    for is_kind, letter in (
+        (types.is_floating, "f"),
+        (types.is_integer, "i"),
+        (types.is_boolean, "b"),
+        (types.is_string, "U"),
+        (types.is_large_string, "U"),
+    ):
+        if is_kind(kind):
+            return Column(letter, rows)
+    return Column("V", rows)
+
+
+def _read_parquet(path: Path, names: Sequence[str], rows: int) -> Iterator[Block]:
+    import pyarrow
+    from pyarrow import parquet
+
+    seen = 0
+    try:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(rows, columns=list(names)):
+                yield {name: _values(path, name, batch.column(batch.schema.names.index(name)), seen) for name in names}
+                seen += batch.num_rows
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, OSError) as error:
+        raise unreadable(path, "parquet", error) from None
+
+
+def open_csv(path: Path) -> Store:
+    """A table with a line of names. Labels, predictions and ids are text, so that 007 stays 007; the rest numbers."""
+    import pyarrow
+    from pyarrow import csv
+
+    try:
+        with csv.open_csv(path, _by_block()) as reader:
+            schema = reader.schema
+            role = _role(reader, schema.names)
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, OSError) as error:
+        raise unreadable(path, "csv", error) from None
+    columns = {}
+    for field in schema:
+        found = _column(field.type, None)
+        if pyarrow.types.is_null(field.type):
+            found = Column("f", None)
+        columns[field.name] = Column("U", None) if field.name.lower() in TEXT else found
+    # a column that starts with whole numbers may go on with others: what is a number is read as float64
+    kinds = {
+        name: "string" if column.kind == "U" else "double" for name, column in columns.items() if column.kind in "Ufi"
+    }
+    return Store(path, columns, lambda names, rows: _read_csv(path, names, kinds), {"role": role} if role else {})
+
+
+def _by_block() -> Any:
+    from pyarrow import csv
+
+    # with threads Arrow decodes dozens of blocks ahead
+    return csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False)
+
+
+def _role(reader: Any, names: Sequence[str]) -> str:
+    if "role" not in names:
+        return ""
+    first = reader.read_next_batch().column(list(names).index("role"))
+    return str(first[0].as_py()) if len(first) else ""
+
+
+def _read_csv(path: Path, names: Sequence[str], kinds: dict[str, str]) -> Iterator[Block]:
+    import pyarrow
+    from pyarrow import csv
+
+    # null words are left alone, so that NaN arrives as NaN and is refused with its row
+    convert = csv.ConvertOptions(column_types=kinds, include_columns=list(names), null_values=[""])
+    convert.strings_can_be_null = True
+    seen = 0
+    try:
+        with csv.open_csv(path, _by_block(), convert_options=convert) as reader:
+            for batch in reader:
+                yield {name: _values(path, name, batch.column(i), seen) for i, name in enumerate(names)}
+                seen += batch.num_rows
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, OSError) as error:
+        raise unreadable(path, "csv", error) from None
+
+
+def _values(path: Path, name: str, column: Any, seen: int) -> np.ndarray:
+    """A batch's column as an array; `seen` rows came before it. ValueError for an empty cell and ragged lists."""
+    from pyarrow import types
+
+    if column.null_count:
+        first = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise ValueError(f"{path}: column {name} has an empty cell in row {seen + first}")
+    kind = column.type
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        lengths = set(column.value_lengths().to_pylist()) if len(column) else {0}
+        if len(lengths) > 1:
+            raise ValueError(f"{path}: the lists in column {name} differ in length: {sorted(lengths)[:3]}")
+        return np.asarray(column.flatten()).reshape(len(column), lengths.pop())
+    if types.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if types.is_string(kind) or types.is_large_string(kind):
+        return np.array(column.to_pylist(), dtype=np.str_)
+    return column.to_numpy(zero_copy_only=False)

@@ -1,0 +1,139 @@
+"""Everything one pass over a model's scores says about it, in constant memory.
+
+The measures come from `lh.metrics.Calibration`; beside it are the sums that intervals need, counts by class, and the
+histogram of confidence. Shapes: n rows of a block, C classes, K bins of the histogram.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from levelhead.metrics import Calibration, Interval
+from levelhead.metrics.chunks import chunks
+from levelhead.metrics.given import Kind, check
+from levelhead.plots.confidence import Histogram, axis
+
+MOST_CONFUSED = 1024  # classes up to which confusions are counted: 8 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What each row (n,) of a block shows, float64: the terms of its measures, and the predicted class."""
+
+    confidence: np.ndarray
+    rest: np.ndarray  # one minus the confidence, without cancellation
+    correct: np.ndarray  # bool
+    nll: np.ndarray
+    brier: np.ndarray
+    predicted: np.ndarray  # int64
+
+
+def examples(kind: Kind, scores: Tensor, labels: Tensor) -> Examples:
+    """The rows of a block, one by one. ValueError as for the measures."""
+    given = check(scores if kind == "logits" else None, scores if kind == "probs" else None, labels)
+    parts: dict[str, list[Tensor]] = {name: [] for name in ("confidence", "rest", "correct", "nll", "brier")}
+    for chunk in chunks(given):
+        for name, values in parts.items():
+            values.append(getattr(chunk, name))
+    joined: dict[str, Any] = {name: torch.cat(values).numpy() for name, values in parts.items()}
+    predicted = np.array(labels.numpy(), copy=True)
+    wrong = np.flatnonzero(~joined["correct"])
+    predicted[wrong] = scores[torch.from_numpy(wrong)].argmax(1).numpy()
+    joined["confidence"] = joined["confidence"].astype(np.float64)
+    return Examples(**joined, predicted=predicted)
+
+
+class Mean:
+    """A running mean with its normal interval; values that are infinite are counted apart."""
+
+    def __init__(self) -> None:
+        self.n = self.infinite = 0
+        self.total = self.squares = 0.0
+        self._shift = math.nan  # the first value: squares around it do not cancel
+
+    def add(self, values: np.ndarray) -> None:
+        """Take the values (n,) of a block."""
+        finite = np.isfinite(values)
+        if not finite.all():
+            self.infinite += int((~finite).sum())
+            values = values[finite]
+        if not len(values):
+            return
+        if math.isnan(self._shift):
+            self._shift = float(values[0])
+        apart = values - self._shift
+        self.n += len(values)
+        self.total += float(apart.sum())
+        self.squares += float(apart @ apart)
+
+    def interval(self, level: float) -> Interval:
+        """The mean of the finite values; bounds are NaN for fewer than two."""
+        from scipy.special import ndtri
+
+        if self.n == 0:
+            return Interval(math.nan, math.nan, math.nan, 0)
+        mean = self.total / self.n
+        if self.n < 2:
+            return Interval(mean + self._shift, math.nan, math.nan, self.n)
+        variance = max(0.0, self.squares / self.n - mean**2) * self.n / (self.n - 1)
+        half = float(ndtri((1 + level) / 2)) * math.sqrt(variance / self.n)
+        return Interval(mean + self._shift, mean + self._shift - half, mean + self._shift + half, self.n)
+
+
+class Tally:
+    """What blocks of scores of one kind add up to."""
+
+    def __init__(self, kind: Kind, num_classes: int, n_bins: int) -> None:
+        self.kind = kind
+        self.num_classes = num_classes
+        self.calibration = Calibration(num_classes=num_classes, n_bins=n_bins)
+        self.nll, self.brier = Mean(), Mean()
+        self.saturated = 0
+        self.per_class = {name: np.zeros(num_classes) for name in ("confidence", "square")}
+        self.counts = {name: np.zeros(num_classes, np.int64) for name in ("labels", "predicted", "hits")}
+        self.confusions = np.zeros((num_classes, num_classes), np.int64) if num_classes <= MOST_CONFUSED else None
+        self.edges = axis(num_classes)
+        self.right, self.wrong = (np.zeros(len(self.edges) - 1, np.int64) for _ in range(2))
+
+    @property
+    def n(self) -> int:
+        """Rows seen."""
+        return self.calibration.num_examples
+
+    def add(self, scores: Tensor, labels: Tensor) -> Examples:
+        """Take a block; returns its rows. ValueError, and nothing taken, for scores that no measure takes."""
+        seen = examples(self.kind, scores, labels)
+        logits, probs = (scores, None) if self.kind == "logits" else (None, scores)
+        self.calibration.update(logits=logits, probs=probs, labels=labels)
+        self.nll.add(seen.nll)
+        self.brier.add(seen.brier)
+        self.saturated += int(np.count_nonzero(seen.confidence.astype(np.float32) >= 1))
+        self._add_classes(seen, labels.numpy())
+        with np.errstate(divide="ignore"):
+            odds = np.log1p(-seen.rest) - np.log(seen.rest)
+        index = np.clip(np.searchsorted(self.edges, odds, side="left") - 1, 0, len(self.right) - 1)
+        self.right += np.bincount(index[seen.correct], minlength=len(self.right))
+        self.wrong += np.bincount(index[~seen.correct], minlength=len(self.wrong))
+        return seen
+
+    def _add_classes(self, seen: Examples, labels: np.ndarray) -> None:
+        size, predicted = self.num_classes, seen.predicted
+        self.counts["labels"] += np.bincount(labels, minlength=size)
+        self.counts["predicted"] += np.bincount(predicted, minlength=size)
+        self.counts["hits"] += np.bincount(labels[seen.correct], minlength=size)
+        gap = seen.confidence - seen.correct
+        self.per_class["confidence"] += np.bincount(predicted, weights=seen.confidence, minlength=size)
+        self.per_class["square"] += np.bincount(predicted, weights=gap * gap, minlength=size)
+        if self.confusions is not None:
+            wrong = ~seen.correct
+            pairs = np.bincount(labels[wrong] * size + predicted[wrong], minlength=size * size)
+            self.confusions += pairs.reshape(size, size)
+
+    def histogram(self) -> Histogram:
+        """The histogram of confidence of everything seen."""
+        total = float(self.per_class["confidence"].sum())
+        return Histogram(self.edges, self.right, self.wrong, total / self.n if self.n else math.nan, 1)

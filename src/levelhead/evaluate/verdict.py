@@ -1,0 +1,237 @@
+"""The verdict in words: each clause stands only where its test supports it.
+
+Six things in this order: how sure the model is against how right; whether a calibration error can be seen; what a
+temperature would mend; which classes stay off; what abstaining buys; what cannot be judged.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from levelhead.evaluate.entry import FEW, LEVEL
+
+Entry = Mapping[str, Any]
+SURE = 1 - LEVEL
+
+
+def words(entry: Entry) -> list[str]:
+    """The sentences about one file."""
+    sentences = [_accuracy(entry), _error(entry), _temperature(entry), _classes(entry), _abstaining(entry), _ood(entry)]
+    return [sentence for sentence in [*sentences, _cannot(entry)] if sentence]
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f} %"
+
+
+def _range(interval: Sequence[float] | None, scale: float = 100, digits: int = 1) -> str:
+    return "" if not interval else f" [{scale * interval[0]:.{digits}f}, {scale * interval[1]:.{digits}f}]"
+
+
+def _small(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 0.01 else f"{value:.3f}"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value <= 0.001 else f"p = {value:.2g}"
+
+
+def _accuracy(entry: Entry) -> str:
+    raw, intervals = entry["raw"], entry["intervals"]["raw"]
+    gap, interval = raw["gap"], intervals.get("gap")
+    said = (
+        f"Accuracy {_percent(raw['accuracy'])}{_range(intervals.get('accuracy'))} (n = {entry['n']:,}), mean "
+        f"confidence {_percent(entry['mean_confidence']['raw'])}: "
+    )
+    if interval is None:
+        return said + "one example shows nothing about confidence."
+    if interval[0] <= 0 <= interval[1]:
+        reach = max(abs(interval[0]), abs(interval[1]))
+        return said + (
+            f"on average neither over- nor underconfident as far as this many examples show (the gap is "
+            f"{100 * gap:+.1f} points{_range(interval)}, so at most {100 * reach:.1f})."
+        )
+    direction = "overconfident" if gap > 0 else "underconfident"
+    shown = [abs(bound) for bound in interval]
+    return said + f"{direction} by {100 * abs(gap):.1f} points{_range(sorted(shown))}."
+
+
+def _error(entry: Entry) -> str:
+    raw, test = entry["raw"], entry["test"]["raw"]
+    if raw["ece"] is None or test["p_value"] is None:
+        return ""
+    debiased = f"{_small(raw['debiased_ece'])}{_range(entry['intervals']['raw'].get('debiased_ece'), 1, 3)}"
+    if test["p_value"] < SURE:
+        sentence = (
+            f"Calibration error (ECE) {_small(raw['ece'])}, without its bias {debiased}: more than the "
+            f"{_small(test['noise_floor'])} that a perfectly calibrated model would show at this size "
+            f"({_p(test['p_value'])})"
+        )
+        gap = entry["intervals"]["raw"].get("gap")
+        if gap and gap[0] <= 0 <= gap[1]:
+            sentence += "; it is too sure at some confidences and not sure enough at others"
+        return sentence + "."
+    return (
+        f"No calibration error can be seen: ECE {_small(raw['ece'])} is what a perfectly calibrated model of this size "
+        f"would show ({_small(test['noise_floor'])}, {_p(test['p_value'])}); an ECE below {_small(test['detectable'])} "
+        f"could not have been told from none."
+    )
+
+
+def _temperature(entry: Entry) -> str:
+    scaling = entry.get("scaling")
+    if not scaling:
+        return ""
+    if scaling["status"] == "separable":
+        return (
+            "No temperature can be fitted: every label has the highest score, so sharper always looks better; "
+            "fit on examples that include errors."
+        )
+    if scaling["status"] == "hopeless":
+        return (
+            "No temperature helps: the labels score no higher than the average class. "
+            "Check that labels and columns match."
+        )
+    temperature = entry["temperature"]
+    where = (
+        f"(fitted on {scaling['file']}, n = {scaling['n']:,})"
+        if scaling["origin"] == "cal"
+        else "(cross-fitted here: every example is scaled by a temperature that did not see it)"
+    )
+    named = f"T = {temperature:.3f}{_range(scaling['interval'], 1, 3)} {where}"
+    raw, scaled, gain = entry["raw"], entry["scaled"], scaling["gain"]["nll"]
+    nll = -gain["mean"] if gain["mean"] is not None else None
+    interval = None if gain["interval"] is None else sorted(-bound for bound in gain["interval"])
+    mended = raw["ece"] - scaled["ece"]
+    if nll is None or interval is None:
+        return f"Dividing logits by {named} takes ECE from {_small(raw['ece'])} to {_small(scaled['ece'])}."
+    if interval[0] <= 0 <= interval[1]:
+        return f"A temperature would mend nothing that shows: {named} changes NLL by {-nll:+.4f}{_minus(interval)}."
+    if nll < 0:
+        return (
+            f"The temperature makes it worse: {named} raises NLL by {-nll:.4f}{_minus(interval)}; the file it was "
+            "fitted on is not like this one."
+        )
+    after = entry["test"]["scaled"]["p_value"]
+    rest = (
+        "which is within the noise floor"
+        if after is not None and after >= SURE
+        else "which is still more than chance: no single temperature mends the rest"
+    )
+    effect = (
+        f"takes ECE from {_small(raw['ece'])} to {_small(scaled['ece'])}, {rest},"
+        if mended > 0
+        else (f"leaves ECE no better ({_small(raw['ece'])} before, {_small(scaled['ece'])} after)")
+    )
+    todo = "" if scaling["origin"] == "cal" else " Before using it, fit it on examples that are not reported (--cal)."
+    return (
+        f"Dividing logits by {named} {effect} and lowers NLL by {nll:.4f}{_range(interval, 1, 4)}; accuracy stays as "
+        f"it is.{todo}"
+    )
+
+
+def _minus(interval: Sequence[float]) -> str:
+    return _range(sorted(-bound for bound in interval), 1, 4)
+
+
+def _classes(entry: Entry) -> str:
+    rows = entry["per_class"].get("scaled") or entry["per_class"].get("raw") or []
+    off = [row for row in rows if row["p_value"] is not None and row["p_value"] < SURE and row["gap"] is not None]
+    if not off:
+        return ""
+    off.sort(key=lambda row: -abs(row["gap"]))
+    named = ", ".join(f"{_class(row)} ({100 * row['gap']:+.1f} points)" for row in off[:3])
+    state = "after scaling" if entry["per_class"].get("scaled") else "before scaling"
+    more = f" and {len(off) - 3} more" if len(off) > 3 else ""
+    verb = "predictions of one class are" if len(off) == 1 else f"predictions of {len(off)} of {len(rows)} classes are"
+    return f"Even {state}, {verb} off (Holm-adjusted p < 0.05): {named}{more}." if off else ""
+
+
+def _class(row: Mapping[str, Any]) -> str:
+    return f"class {row['class']}" if row["class"].isdecimal() else str(row["class"])
+
+
+def _abstaining(entry: Entry) -> str:
+    error = 1 - entry["raw"]["accuracy"]
+    for target in reversed(entry["selective"]["raw"]["at_risk"]):
+        if target["risk"] < error * 0.75 and target["coverage_assured"] >= 0.2:
+            return (
+                f"Abstaining on the {_percent(1 - target['coverage_assured'])} least confident brings the error from "
+                f"{_percent(error)} to at most {_percent(target['risk'], 0)} (upper bound of 95 %; threshold on raw "
+                f"confidence {target['threshold_assured']:.4f}; choose it on other data before relying on it)."
+            )
+    return ""
+
+
+def _ood(entry: Entry) -> str:
+    found = entry.get("ood")
+    if not found:
+        return ""
+    name, best = max(found["scores"].items(), key=lambda item: item[1]["auroc"])
+    words = {
+        "max_softmax": "the confidence",
+        "negative_entropy": "the entropy",
+        "energy": "the energy",
+        "max_logit": "the largest logit",
+    }
+    return (
+        f"Inputs of {found['file']} are told from its own best by {words[name]}: AUROC {best['auroc']:.3f}"
+        f"{_range(best['auroc_interval'], 1, 3)}; at the threshold that accepts 95 % of its own it lets in "
+        f"{_percent(best['fpr95_in_positive'])} of the others."
+    )
+
+
+def _cannot(entry: Entry) -> str:
+    missing = list(entry["cannot"])
+    rows = entry["per_class"].get("raw") or []
+    few = [row for row in rows if row["n"] < FEW]
+    if few:
+        named = f" ({', '.join(map(_class, few[:3]))}{', ...' if len(few) > 3 else ''})"
+        verb = "has" if len(few) == 1 else "have"
+        missing.append(f"{len(few)} of {len(rows)} classes{named}, which {verb} fewer than {FEW} examples")
+    for name, reason in entry["undefined"]["raw"].items():
+        missing.append(f"{name} ({reason})")
+    if "ood" not in entry:
+        missing.append("behaviour on other inputs (no --ood given)")
+    return f"Cannot be judged: {'; '.join(missing)}." if missing else ""
+
+
+def compared_words(pair: Mapping[str, Any]) -> list[str]:
+    """What a paired comparison says: accuracy, NLL as they come, NLL with each model's own temperature."""
+    names = f"{pair['second_name']} against {pair['first_name']}"
+    if "cannot" in pair:
+        return [f"{names}: not compared as a pair, because {pair['cannot']}."]
+    accuracy, test = pair["accuracy"], pair["mcnemar"]
+    told = test["p_adjusted"] < SURE
+    said = (
+        f"{names}, on the same {pair['n']:,} examples (by {pair['aligned_by']}): accuracy differs by "
+        f"{100 * accuracy['difference']:+.2f} points{_range(accuracy['interval'], 100, 2)}, "
+        f"{'which is more than chance' if told else 'which could be chance'} (McNemar {_p(test['p_adjusted'])})."
+    )
+    sentences = [said]
+    if "nll_scaled" in pair and None not in (pair["nll_raw"]["difference"], pair["nll_scaled"]["difference"]):
+        raw, scaled = pair["nll_raw"], pair["nll_scaled"]
+        sentences.append(
+            f"NLL differs by {raw['difference']:+.4f}{_range(raw['interval'], 1, 4)} as they come and by "
+            f"{scaled['difference']:+.4f}{_range(scaled['interval'], 1, 4)} when each has its own temperature: "
+            f"{_credit(pair)}."
+        )
+    return sentences
+
+
+def _clear(difference: Mapping[str, Any]) -> bool:
+    interval = difference["interval"]
+    return interval is not None and not interval[0] <= 0 <= interval[1]
+
+
+def _credit(pair: Mapping[str, Any]) -> str:
+    raw, scaled = pair["nll_raw"], pair["nll_scaled"]
+    if scaled["interval"] is None:
+        return "too few examples to tell"
+    if not _clear(scaled):
+        if _clear(raw):
+            return "what looked like a better model was a temperature, and nothing is left that shows"
+        return "they cannot be told apart"
+    better = pair["second_name"] if scaled["difference"] < 0 else pair["first_name"]
+    turned = _clear(raw) and (raw["difference"] < 0) != (scaled["difference"] < 0)
+    rest = "contrary to what it looks like before scaling" if turned else "whatever the temperature"
+    return f"{better} is better, {rest}"

@@ -1,0 +1,358 @@
+"""One page of an evaluation of predictions, made from nothing but its JSON; it opens anywhere, without a network.
+
+Frame, looks and behaviour are those of a comparison's page (`page.py`), the figures those of `figures.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from levelhead.files import write_text
+from levelhead.plots.confidence import Histogram
+from levelhead.plots.pooled import Pooled, View
+from levelhead.plots.reliability import Diagram
+from levelhead.report import embed, figures, rounding
+from levelhead.report.evaluation_terminal import ranking
+from levelhead.report.measures import BY_KEY, title
+
+Entry = Mapping[str, Any]
+_HERE = Path(__file__).parent
+_MOST_CLASSES = 2_000  # rows of the table of classes
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file on the page: what is said of it, and its tables as text."""
+
+    name: str
+    verdict: tuple[str, ...]
+    notes: tuple[str, ...]
+    reliability: str
+    confidence: str
+    numbers: tuple[tuple[str, str], ...]
+    measures: tuple[tuple[str, str, str, str, str], ...]  # name, meaning, raw, scaled, whether scaled is there
+    classes: tuple[tuple[tuple[str, str | None, str], ...], ...]  # cells of text, sorting key, small print
+    left_out: int
+    confusions: tuple[tuple[str, str, str, str], ...]
+    coverage: tuple[tuple[str, str], ...]
+    risk: tuple[tuple[str, ...], ...]
+    ood: tuple[tuple[str, ...], ...]
+    ood_words: str
+
+
+def write(found: Entry, path: Path, command: str = "") -> Path:
+    """Write the page of what `levelhead.evaluate.evaluate` gave, whole or not at all; returns `path`."""
+    write_text(path, render(found, command))
+    return path
+
+
+def render(found: Entry, command: str = "") -> str:
+    """The page's HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    entries = sorted(found["files"], key=ranking) if "files" in found else [found]
+    drawn, parts = _figures(entries)
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["count"] = rounding.count
+    return environment.get_template("evaluation.html").render(
+        title=entries[0]["name"] if len(entries) == 1 else f"{len(entries)} models",
+        several=len(entries) > 1,
+        asked=_asked(entries, found["n_bins"]),
+        verdict=found["verdict"],
+        facts=_facts(entries[0]) if len(entries) == 1 else [],
+        gates=[_gate(result) for result in found["gates"]],
+        leaderboard=[_line(entry) for entry in entries],
+        pairs=[_pair(pair) for pair in found.get("comparisons") or ()],
+        parts=parts,
+        scaled=any(entry.get("scaled") for entry in entries),
+        has_histogram=any(part.confidence for part in parts),
+        conventions=list(found["conventions"].items()),
+        version=found["levelhead"],
+        command=command,
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
+        plotly=Markup(get_plotlyjs()),
+        payload=Markup(embed.script_json(drawn)),
+    )
+
+
+# ---- figures -----------------------------------------------------------------------------------------------
+
+
+def _figures(entries: Sequence[Entry]) -> tuple[dict[str, Any], list[Part]]:
+    views = [_view(entry) for entry in entries]
+    top = {
+        state: max((_fullest(entry["confidence"].get(state)) for entry in entries), default=1.0)
+        for state in ("raw", "scaled")
+    }
+    drawn: dict[str, Any] = {"risk": figures.risk_coverage([(e["name"], e["selective"]) for e in entries])}
+    parts = []
+    for index, (entry, view) in enumerate(zip(entries, views, strict=True)):
+        drawn[f"reliability-{index}"] = figures.reliability(view)
+        histogram = entry["confidence"]["raw"] is not None
+        if histogram:
+            drawn[f"confidence-{index}"] = figures.confidence(view, top)
+        if len(entries) == 1:  # side by side there is room
+            for name in ("reliability-0", "confidence-0"):
+                if name in drawn:
+                    drawn[name]["height"] = 360
+        parts.append(_part(entry, index, histogram))
+    return drawn, parts
+
+
+def _view(entry: Entry) -> Pooled:
+    states = {
+        state: View(_diagram(rows), _histogram(entry["confidence"][state]))
+        for state, rows in entry["reliability"].items()
+    }
+    return Pooled(entry["name"], states.get("raw"), states.get("scaled"), ())
+
+
+def _diagram(rows: Sequence[Mapping[str, Any]]) -> Diagram:
+    def column(name: str) -> np.ndarray:
+        return np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+
+    edges = np.append(column("from"), rows[-1]["to"])
+    count = column("count").astype(np.int64)
+    return Diagram(edges, count, column("confidence"), column("accuracy"), column("lo"), column("hi"), 0.95, 1)
+
+
+def _histogram(found: Mapping[str, Any] | None) -> Histogram:
+    if found is None:  # only the top label is known: nothing is drawn from it
+        return Histogram(np.zeros(1), np.zeros(0, np.int64), np.zeros(0, np.int64), float("nan"), 1)
+    right, wrong = (np.array(found[name], dtype=np.int64) for name in ("right", "wrong"))
+    return Histogram(np.array(found["edges"]), right, wrong, found["mean_confidence"], 1)
+
+
+def _fullest(found: Mapping[str, Any] | None) -> float:
+    if found is None:
+        return 0.0
+    counts = np.array(found["right"]) + np.array(found["wrong"])
+    return float(counts.max() / counts.sum())
+
+
+# ---- text --------------------------------------------------------------------------------------------------
+
+
+def _asked(entries: Sequence[Entry], n_bins: int) -> list[tuple[str, str]]:
+    def of(name: str) -> str:
+        return ", ".join(dict.fromkeys(str(entry[name]) for entry in entries if entry[name]))
+
+    kinds = {"probs": "probabilities", "logits": "logits", "top_label": "predicted class and confidence"}
+    counts = dict.fromkeys(rounding.count(entry["n"]) for entry in entries)
+    pairs = [
+        ("examples", ", ".join(counts)),
+        ("classes", of("num_classes")),
+        ("scores", ", ".join(dict.fromkeys(kinds[entry["kind"]] for entry in entries))),
+        ("role", ", ".join(dict.fromkeys(entry["role"] for entry in entries if entry["role"] != "unknown"))),
+        ("bins", str(n_bins)),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _facts(entry: Entry) -> list[tuple[str, str, str]]:
+    """The headline: name, value, interval."""
+    facts = [_fact(entry, "accuracy", "raw", "accuracy"), _fact(entry, "gap", "raw", "confidence less accuracy")]
+    facts.append(_fact(entry, "debiased_ece", "raw", "calibration error, without its bias"))
+    facts.append(("a calibrated model would show", rounding.fixed(entry["test"]["raw"]["noise_floor"]), "plain ECE"))
+    if entry.get("scaled"):
+        facts.append(_fact(entry, "nll", "raw", "NLL"))
+        facts.append(_fact(entry, "nll", "scaled", "NLL after scaling"))
+        interval = entry["scaling"]["interval"]
+        facts.append(("temperature", rounding.fixed(entry["temperature"], 3), _bounds(interval, 3)))
+    return facts
+
+
+def _fact(entry: Entry, key: str, state: str, name: str) -> tuple[str, str, str]:
+    value, interval = entry[state].get(key), entry["intervals"][state].get(key)
+    if key in ("accuracy", "gap"):
+        unit = " %" if key == "accuracy" else " points"
+        shown = rounding.fixed(None if value is None else 100 * value, 1, sign=key == "gap") + unit
+        return name, shown, _bounds([100 * bound for bound in interval or ()], 1)
+    return name, rounding.fixed(value), _bounds(interval, 3)
+
+
+def _bounds(interval: Sequence[float] | None, digits: int) -> str:
+    return rounding.bounds(interval[0], interval[1], digits) if interval else ""
+
+
+def _gate(result: Entry) -> tuple[str, str, str, str, bool]:
+    value = rounding.fixed(result["value"], 4) if result["value"] is not None else f"undefined: {result['reason']}"
+    limit = f"{'at least' if result['gate'].startswith('--min') else 'at most'} {result['limit']:g}"
+    return result["name"], f"{title(result['measure'])} ({result['state']})", limit, value, result["met"]
+
+
+def _line(entry: Entry) -> tuple[tuple[str, str | float | None], ...]:
+    raw, scaled = entry["raw"], entry.get("scaled") or {}
+    cells: list[tuple[str, str | float | None]] = [(entry["name"], entry["name"])]
+    shown = [
+        (raw["accuracy"], 100, 2),
+        (raw.get("nll"), 1, 4),
+        (scaled.get("nll"), 1, 4),
+        (raw["ece"], 1, 4),
+        (scaled.get("ece"), 1, 4),
+        (raw["gap"], 1, 4),
+        (entry.get("temperature"), 1, 3),
+    ]
+    for value, scale, digits in shown:
+        cells.append((rounding.fixed(None if value is None else scale * value, digits), value))
+    return tuple(cells)
+
+
+def _pair(pair: Entry) -> dict[str, Any]:
+    found: dict[str, Any] = {"names": f"{pair['second_name']} less {pair['first_name']}", "cannot": pair.get("cannot")}
+    if "cannot" in pair:
+        return found
+    rows = []
+    for key, name, scale, digits in (
+        ("accuracy", "accuracy, points", 100, 2),
+        ("nll_raw", "NLL as they come", 1, 4),
+        ("nll_scaled", "NLL, each with its own temperature", 1, 4),
+        ("brier_raw", "Brier as they come", 1, 4),
+        ("brier_scaled", "Brier, each with its own temperature", 1, 4),
+        ("gap_raw", "gap as they come", 1, 4),
+    ):
+        if key in pair and pair[key]["difference"] is not None:
+            interval = [scale * bound for bound in pair[key]["interval"] or ()]
+            apart = bool(interval) and not interval[0] <= 0 <= interval[1]
+            bounds = _bounds(interval, digits)
+            shown = rounding.fixed(scale * pair[key]["difference"], digits, sign=True)
+            rows.append((name, shown, bounds, "told apart" if apart else "could be chance"))
+    test = pair["mcnemar"]
+    found["rows"] = rows
+    found["words"] = (
+        f"{rounding.count(test['only_first_right'])} examples only the first gets right, "
+        f"{rounding.count(test['only_second_right'])} only the second: McNemar p {_p_words(test['p_adjusted'])}. "
+        f"n = {rounding.count(pair['n'])}, aligned by {pair['aligned_by']}."
+    )
+    return found
+
+
+def _p_words(p_value: float) -> str:
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
+
+
+def _part(entry: Entry, index: int, histogram: bool) -> Part:
+    found = entry.get("ood") or {}
+    return Part(
+        name=entry["name"],
+        verdict=tuple(entry["verdict"]),
+        notes=tuple(entry["notes"]),
+        reliability=f"reliability-{index}",
+        confidence=f"confidence-{index}" if histogram else "",
+        numbers=_numbers(entry),
+        measures=tuple(_measure(entry, key) for key in entry["raw"]),
+        classes=tuple(_class(row) for row in _classes(entry)),
+        left_out=max(0, len(entry["per_class"].get("raw") or ()) - _MOST_CLASSES),
+        confusions=tuple(
+            (row["true"], row["predicted"], rounding.count(row["count"]), f"{100 * row['share']:.1f} %")
+            for row in entry["confusions"]
+        ),
+        coverage=tuple(
+            (f"{100 * row['coverage']:.0f} %", f"{100 * row['risk']:.2f} %")
+            for row in entry["selective"]["raw"]["at_coverage"]
+        ),
+        risk=tuple(_risk(row) for row in entry["selective"]["raw"]["at_risk"]),
+        ood=tuple(_ood(name, row) for name, row in (found.get("scores") or {}).items()),
+        ood_words=_ood_words(found),
+    )
+
+
+def _numbers(entry: Entry) -> tuple[tuple[str, str], ...]:
+    states = [state for state in ("raw", "scaled") if entry.get(state)]
+
+    def change(key: str, *, sign: bool = False) -> str:
+        return " → ".join(rounding.fixed(entry[state][key], 3, sign=sign) for state in states)
+
+    pairs = [("ECE", change("ece")), ("T =", rounding.fixed(entry.get("temperature"), 2))]
+    return (*pairs, ("gap", change("gap", sign=True)), ("n =", rounding.count(entry["n"])))
+
+
+def _measure(entry: Entry, key: str) -> tuple[str, str, str, str, str]:
+    def shown(state: str) -> str:
+        if not entry.get(state):
+            return ""
+        value, interval = entry[state].get(key), entry["intervals"][state].get(key)
+        if value is None:
+            return f"undefined: {entry['undefined'][state].get(key, 'not defined')}"
+        bounds = f"  {_bounds(interval, 4)}" if interval else ""
+        return rounding.fixed(value, 4, sign=key == "gap") + bounds
+
+    meaning = BY_KEY[key].meaning if key in BY_KEY else ""
+    return title(key), meaning, shown("raw"), shown("scaled"), key
+
+
+def _classes(entry: Entry) -> list[Mapping[str, Any]]:
+    rows = entry["per_class"].get("raw") or []
+    return sorted(rows, key=lambda row: -abs(row["gap"] or 0))[:_MOST_CLASSES]
+
+
+def _class(row: Mapping[str, Any]) -> tuple[tuple[str, str | None, str], ...]:
+    def number(value: float | None, scale: float = 100, *, sign: bool = False) -> tuple[str, str | None, str]:
+        return (
+            rounding.fixed(None if value is None else scale * value, 1, sign=sign),
+            None if value is None else repr(value),
+            "",
+        )
+
+    def bounded(
+        value: float | None, interval: Sequence[float] | None, *, sign: bool = False
+    ) -> tuple[str, str | None, str]:
+        text, key, _ = number(value, sign=sign)
+        return text, key, "" if not interval else rounding.bounds(100 * interval[0], 100 * interval[1], 1)
+
+    p_value = row["p_value"]
+    return (
+        (row["class"], row["class"], f"often taken for {row['confused_with']}" if row["confused_with"] else ""),
+        (rounding.count(row["n"]), str(row["n"]), ""),
+        bounded(row["recall"], row["recall_interval"]),
+        number(row["precision"]),
+        number(row["confidence"]),
+        bounded(row["gap"], row["gap_interval"], sign=True),
+        (rounding.DASH if p_value is None else "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", _key(p_value), ""),
+        (rounding.fixed(row["ece"], 4), _key(row["ece"]), ""),
+    )
+
+
+def _key(value: float | None) -> str | None:
+    return None if value is None else repr(value)
+
+
+def _risk(row: Mapping[str, Any]) -> tuple[str, ...]:
+    def threshold(value: float | None) -> str:
+        return rounding.DASH if value is None else f"{value:.5f}".rstrip("0")
+
+    return (
+        f"{100 * row['risk']:.0f} %",
+        f"{100 * row['coverage']:.1f} %",
+        threshold(row["threshold"]),
+        f"{100 * row['coverage_assured']:.1f} %",
+        threshold(row["threshold_assured"]),
+    )
+
+
+def _ood(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    interval = row["auroc_interval"]
+    keys = ("aupr_in_positive", "aupr_out_positive", "fpr95_in_positive", "fpr95_out_positive")
+    return (
+        name.replace("_", " "),
+        f"{rounding.fixed(row['auroc'], 4)} {_bounds(interval, 4)}",
+        *(rounding.fixed(row[key], 4) for key in keys),
+    )
+
+
+def _ood_words(found: Mapping[str, Any]) -> str:
+    if not found:
+        return ""
+    missing = "".join(f" {name.replace('_', ' ')} {reason}." for name, reason in (found.get("cannot") or {}).items())
+    return (
+        f"{rounding.count(found['n_in'])} examples of the file against {rounding.count(found['n_out'])} of "
+        f"{found['file']}; a higher score means more in.{missing}"
+    )

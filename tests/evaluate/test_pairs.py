@@ -1,0 +1,104 @@
+"""Paired comparison: aligned by id or by labels and order, refused with the reason otherwise, and right."""
+
+import numpy as np
+import pytest
+
+from levelhead import metrics
+from levelhead.evaluate import evaluate
+from levelhead.predictions import Predictions
+
+from .conftest import network, softmax, table
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two models on the same examples: the second is the first with noise, and twice as sharp."""
+    logits, labels = network(1500, 4, 1.0)
+    noisy = (2 * (logits + 0.3 * np.random.default_rng(9).normal(size=logits.shape))).astype(np.float32)
+    ids = np.array([f"x{k:05d}" for k in range(1500)])
+    return logits, noisy, labels, ids
+
+
+def written(path, logits, labels, ids=None):
+    return Predictions(labels=labels, logits=logits, ids=ids).save(path)
+
+
+def test_differences_are_those_of_the_library(tmp_path, two):
+    logits, noisy, labels, _ = two
+    files = [written(tmp_path / "a.npz", logits, labels), written(tmp_path / "b.csv", noisy, labels)]
+    (pair,) = evaluate(files)["comparisons"]
+    wanted = metrics.paired_difference(
+        Predictions(labels=labels, logits=noisy), Predictions(labels=labels, logits=logits)
+    )
+    for name, interval in (("nll_raw", wanted.nll), ("brier_raw", wanted.brier), ("accuracy", wanted.accuracy)):
+        assert pair[name]["difference"] == pytest.approx(interval.mean, abs=1e-6)
+        assert pair[name]["interval"] == pytest.approx([interval.lo, interval.hi], abs=1e-6)
+    assert pair["mcnemar"]["p_value"] == pytest.approx(wanted.mcnemar.p_value)
+    assert pair["mcnemar"]["only_first_right"] == wanted.mcnemar.only_second
+    assert pair["aligned_by"] == "labels and order"
+
+
+def test_equal_models_that_differ_in_temperature_only_get_no_credit(tmp_path, two):
+    logits, _, labels, _ = two
+    files = [written(tmp_path / "a.npz", logits, labels), written(tmp_path / "b.npz", 3 * logits, labels)]
+    found = evaluate(files)
+    (pair,) = found["comparisons"]
+    assert pair["nll_raw"]["interval"][0] > 0
+    assert pair["nll_scaled"]["difference"] == pytest.approx(0, abs=1e-4)
+    assert pair["mcnemar"]["p_value"] == 1
+
+
+@pytest.mark.parametrize("memory", [1 << 28, 0])
+def test_ids_bring_files_into_one_order(tmp_path, two, memory):
+    logits, noisy, labels, ids = two
+    straight = [written(tmp_path / "a.npz", logits, labels, ids), written(tmp_path / "b.npz", noisy, labels, ids)]
+    order = np.random.default_rng(1).permutation(len(labels))
+    mixed = written(tmp_path / "c.npz", noisy[order], labels[order], ids[order])
+    (wanted,) = evaluate(straight)["comparisons"]
+    (found,) = evaluate([straight[0], mixed], memory=memory)["comparisons"]
+    assert found["aligned_by"] == "ids"
+    assert found["nll_raw"]["difference"] == pytest.approx(wanted["nll_raw"]["difference"], abs=1e-7)
+    assert found["mcnemar"] == wanted["mcnemar"]
+
+
+def test_files_of_other_examples_are_measured_but_not_paired(tmp_path, two):
+    logits, noisy, labels, ids = two
+    first = written(tmp_path / "a.npz", logits, labels, ids)
+    changed = labels.copy()
+    changed[7] = (changed[7] + 1) % 4
+    twice = ids.copy()
+    twice[1] = twice[0]
+    for other, reason in (
+        (written(tmp_path / "short.npz", noisy[:-1], labels[:-1]), "1500 and 1499 examples"),
+        (written(tmp_path / "labels.npz", noisy, changed), "labels differ"),
+        (written(tmp_path / "ids.npz", noisy, labels, np.char.add(ids, "y")), "ids differ"),
+        (written(tmp_path / "twice.npz", noisy, labels, twice), "more than once"),
+        (written(tmp_path / "other.npz", noisy, changed, ids), "labels of equal ids differ"),
+    ):
+        found = evaluate([first, other])
+        assert reason in found["comparisons"][0]["cannot"], reason
+        assert "not compared as a pair" in found["verdict"][0]
+        assert found["files"][1]["raw"]["accuracy"] is not None
+
+
+def test_a_file_of_top_labels_is_compared_by_accuracy(tmp_path, two):
+    logits, noisy, labels, _ = two
+    probs = softmax(noisy)
+    top = table(
+        tmp_path / "b.csv",
+        {"true": labels, "predicted": probs.argmax(1), "confidence": probs.max(1).astype(np.float64)},
+    )
+    found = evaluate([written(tmp_path / "a.npz", logits, labels), top])
+    (pair,) = found["comparisons"]
+    assert "nll_raw" not in pair
+    wanted = (noisy.argmax(1) == labels).mean() - (logits.argmax(1) == labels).mean()
+    assert pair["accuracy"]["difference"] == pytest.approx(wanted, abs=1e-9)
+
+
+def test_p_values_of_several_comparisons_are_adjusted(tmp_path, two):
+    logits, noisy, labels, _ = two
+    rng = np.random.default_rng(2)
+    third = (logits + 0.4 * rng.normal(size=logits.shape)).astype(np.float32)
+    files = [written(tmp_path / f"{k}.npz", scores, labels) for k, scores in enumerate((logits, noisy, third))]
+    for pair in evaluate(files)["comparisons"]:
+        assert pair["mcnemar"]["p_value"] <= pair["mcnemar"]["p_adjusted"] <= 2 * pair["mcnemar"]["p_value"] + 1e-12
