@@ -400,3 +400,21 @@ def test_arrays_are_read_where_they_lie():
     np.testing.assert_array_equal(logits, before)
     given = check_dense(logits, None, np.zeros(300, dtype=np.int32))
     assert given.scores.data_ptr() == logits.ctypes.data
+
+
+def test_outcomes_alone_give_what_scores_give():
+    generator = np.random.default_rng(0)
+    top = generator.uniform(0.5, 1, 500).astype(np.float32)
+    probs = np.stack([top, 1 - top], 1)
+    labels = (generator.random(500) > top).astype(np.int64)
+    parts = ["correct", "top_label", "cells"]
+    whole, alone = (metrics.Calibration(num_classes=2, parts=parts) for _ in range(2))
+    whole.update(probs=probs, labels=labels)
+    for rows in np.array_split(np.arange(500), 7):
+        alone.update_outcomes(confidence=top[rows], correct=labels[rows] == 0)
+    assert alone.compute() == pytest.approx(whole.compute(), abs=1e-12)
+    with pytest.raises(ValueError, match="part 'brier' needs the scores of all classes"):
+        metrics.Calibration(num_classes=2).update_outcomes(confidence=top, correct=labels == 0)
+    for confidence, correct, said in ((top + 1, labels == 0, r"in \[0, 1\]"), (top, labels, "booleans")):
+        with pytest.raises(ValueError, match=said):
+            alone.update_outcomes(confidence=confidence, correct=correct)

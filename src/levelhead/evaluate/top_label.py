@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from levelhead.evaluate.source import Source
 from levelhead.metrics import Calibration
-from levelhead.metrics.streaming import _PARTS
 
 MEASURES = ("accuracy", "gap", "ece", "oe", "mce", "ace", "rmsce", "debiased_ece", "adaptive_ece", "smooth_ece", "aurc")
 CANNOT = (
@@ -22,28 +20,13 @@ class TopLabel:
     """Sums over the examples, for the measures that need nothing but confidence and outcome."""
 
     def __init__(self, n_bins: int) -> None:
-        # an outcome is a row of the two scores c and nothing else: only parts that read the top score are asked
         self.calibration = Calibration(num_classes=2, n_bins=n_bins, parts=["correct", "top_label", "cells"])
         self.saturated = 0
 
     def add(self, confidence: np.ndarray, correct: np.ndarray) -> None:
         """Take a block of (n,) confidences in [0, 1] and outcomes."""
-        chunk: Any = _Outcomes(confidence, correct)
-        for part in self.calibration._parts:
-            _PARTS[part][1](self.calibration._state, chunk)
-        self.calibration.num_examples += len(confidence)
+        self.calibration.update_outcomes(confidence=confidence, correct=correct)
         self.saturated += int(np.count_nonzero(confidence.astype(np.float32) >= 1))
-
-
-class _Outcomes:
-    """What the measures of the top label read from a chunk of scores."""
-
-    kind = "probs"
-
-    def __init__(self, confidence: np.ndarray, correct: np.ndarray) -> None:
-        self.scores = self.confidence = torch.from_numpy(np.ascontiguousarray(confidence))
-        self.correct = torch.from_numpy(correct)
-        self.rest = 1 - self.confidence.double()
 
 
 @dataclass(frozen=True, eq=False)

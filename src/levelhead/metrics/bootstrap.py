@@ -23,6 +23,7 @@ from levelhead.metrics.streaming import Calibration
 from levelhead.predictions import Predictions
 
 GROUPS = 1024
+TOGETHER = 50  # replicates worked on at once: 0.4 MB a matrix
 CELLS = 256  # of confidence, for the risk-coverage curve of a resample
 
 
@@ -44,14 +45,14 @@ def bootstrap(
     count, right, confidence = _groups(*cells)
     rng = np.random.default_rng(seed)
     share = np.stack([count - right, right], axis=1).ravel() / n
-    drawn = rng.multinomial(n, share, size=replicates).reshape(replicates, -1, 2)
-    size = drawn.sum(2)
-    accuracy = drawn[:, :, 1].sum(1) / n
-    values = {
-        "accuracy": accuracy,
-        "gap": size @ confidence / n - accuracy,
-        "aurc": _ranked.aurc_of_each(size[:, ::-1], drawn[:, ::-1, 0]),
-    }
+    blocks = []
+    for start in range(0, replicates, TOGETHER):
+        drawn = rng.multinomial(n, share, size=min(TOGETHER, replicates - start)).reshape(-1, len(count), 2)
+        size = drawn.sum(2)
+        accuracy = drawn[:, :, 1].sum(1) / n
+        area = _ranked.aurc_of_each(size[:, ::-1], drawn[:, ::-1, 0])
+        blocks.append((accuracy, size @ confidence / n - accuracy, area))
+    values = dict(zip(("accuracy", "gap", "aurc"), map(np.concatenate, zip(*blocks, strict=True)), strict=True))
     measured = accumulator.compute()
     return {
         name: percentiles(value, measured.get(name, float(value.mean())), n, level) for name, value in values.items()

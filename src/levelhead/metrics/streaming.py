@@ -21,7 +21,7 @@ from levelhead.metrics._pointwise import State
 from levelhead.metrics._samples import Samples
 from levelhead.metrics._sharing import gathered, reduced
 from levelhead.metrics.chunks import Chunk, chunks, rows_together
-from levelhead.metrics.given import Array, Given, check_dense, check_scores, one_of
+from levelhead.metrics.given import Array, Given, as_tensor, check_dense, check_scores, one_of
 
 
 class _Part(NamedTuple):
@@ -31,6 +31,23 @@ class _Part(NamedTuple):
     add: Callable[[State, Chunk], None] | None = None
     collector: Callable[[State], _class_bins.Collector] | None = None
     needs: tuple[str, ...] = ()
+
+
+class _Outcomes:
+    """What the parts for the top label read from a chunk."""
+
+    def __init__(self, confidence: Tensor, correct: Tensor) -> None:
+        if confidence.ndim != 1 or correct.shape != confidence.shape or correct.dtype != torch.bool:
+            raise ValueError(
+                f"confidence (N,) and correct (N,), booleans, must go together, got {tuple(confidence.shape)} and "
+                f"{correct.dtype} {tuple(correct.shape)}"
+            )
+        if not bool(((confidence >= 0) & (confidence <= 1)).all()):
+            raise ValueError("confidence must lie in [0, 1]: it is the probability of the predicted class")
+        self.confidence = confidence.float() if confidence.itemsize < 4 else confidence
+        self.stored_as = confidence.dtype
+        self.correct = correct
+        self.rest = 1 - confidence.double()
 
 
 _PARTS: Mapping[str, _Part] = {
@@ -120,6 +137,24 @@ class Calibration:
                 f"num_classes={self.num_classes}"
             )
         self._add(given)
+
+    def update_outcomes(self, *, confidence: Array, correct: Array) -> None:
+        """Add examples of which only the predicted class's probability (N,) and whether it was right (N,) are known.
+
+        For an accumulator made with no other parts than "correct", "top_label" and "cells", which need nothing else.
+        Raises ValueError, and leaves the state as it was, for other parts, shapes, or confidences outside [0, 1].
+        """
+        cannot = sorted(set(self._parts) - {"correct", "top_label", "cells"})
+        if cannot or self.exact or self._distributions:
+            why = f"part {cannot[0]!r}" if cannot else "exact=True" if self.exact else "distributions"
+            raise ValueError(f"{why} needs the scores of all classes; give update() logits= or probs=")
+        outcomes = _Outcomes(as_tensor(confidence, "confidence"), as_tensor(correct, "correct"))
+        self._to(outcomes.confidence.device)
+        for part in self._parts:
+            add = _PARTS[part].add
+            assert add is not None
+            add(self._state, outcomes)  # type: ignore[arg-type]  # what these parts read of a chunk
+        self.num_examples += len(outcomes.correct)
 
     def _add(self, given: Given) -> None:
         self._to(given.scores.device)
