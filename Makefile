@@ -37,6 +37,7 @@ test: setup
 bench: setup
 	$(BIN)/python bench/step_cost.py
 	$(BIN)/python bench/puzzle_cost.py
+	$(BIN)/python bench/metrics.py
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/import_time.py
 

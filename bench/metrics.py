@@ -270,9 +270,10 @@ def main() -> None:
                 f" {row['peak_mb']} MB {limit}",
                 flush=True,
             )
-    if not options.quick and options.only is None and not options.no_peers:
-        about = {"repetitions": options.repetitions, "threads": options.threads}
-        write("metrics", about | {"rows": result})
+        if not options.quick and options.only is None and not options.no_peers:
+            # shape by shape: a run that is cut short keeps what it has
+            about = {"repetitions": options.repetitions, "threads": options.threads}
+            write("metrics", about | {"rows": result})
 
 
 if __name__ == "__main__":
