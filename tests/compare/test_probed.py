@@ -24,9 +24,10 @@ def write_run(folder, sentence, seed, probes):
     """A finished run's folder: same examples for every run, other logits for every seed."""
     run = folder / f"{abs(hash(sentence)) % 1000:03d}{seed}"
     for role, n in (("cal", 200), ("test", 300)):
-        labels = say(0, n)[0]
-        logits = 3 * (np.eye(C)[labels] + np.random.default_rng(seed + 1).normal(size=(n, C)))
-        lh.Predictions(labels=labels, logits=logits, ids=np.arange(n), role=role).save(run / f"{role}.safetensors")
+        labels = say(n, n)[0]
+        logits = 3 * (np.eye(C)[labels] + np.random.default_rng([seed + 1, n]).normal(size=(n, C)))
+        ids = 1000 * n + np.arange(n)  # no example is in both
+        lh.Predictions(labels=labels, logits=logits, ids=ids, role=role).save(run / f"{role}.safetensors")
     for name, outside, logits, labels in probes:
         meta = {"probe": f"{name}()", "name": name, "outside": str(outside).lower()}
         lh.Predictions(labels=labels, logits=logits, role="test", meta=meta).save(run / f"probe-{name}.safetensors")

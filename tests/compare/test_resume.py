@@ -66,7 +66,7 @@ def test_twenty_kills_at_random_moments_change_no_byte(tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
-    process = start(tmp_path / "out")
+    process = start(tmp_path / "out", "--epochs", "20000")  # it must not be done before it is stopped
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("checkpoint.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
