@@ -18,7 +18,13 @@ ARGUMENTS = ["--method", "logitmix_cm", "--method", "pls", "--seeds", "1", "--ep
 def start(out: Path, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "levelhead", "compare", *ARGUMENTS, "--out", str(out), *more]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, text=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+        # a test run in the background of a script ignores Ctrl-C, and what it starts would, too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
