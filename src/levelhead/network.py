@@ -18,20 +18,16 @@ from levelhead.eager import eager
 
 
 class Hook(NamedTuple):
-    """Something to do at a layer: ``before`` it runs (its arguments) or ``after`` (arguments and output)."""
+    """Something to do at a layer with its arguments, before it runs."""
 
     layer: nn.Module
     act: Callable[..., Any]
-    before: bool = False
 
 
 @eager(recursive=False)
 def call(model: nn.Module, inputs: Inputs, hooks: Sequence[Hook] = ()) -> Any:
     """``model(inputs)``, or ``model(**inputs)`` for a dictionary, with hooks that are gone when this returns."""
-    handles = [
-        hook.layer.register_forward_pre_hook(hook.act) if hook.before else hook.layer.register_forward_hook(hook.act)
-        for hook in hooks
-    ]
+    handles = [hook.layer.register_forward_pre_hook(hook.act) for hook in hooks]
     try:
         return model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
     finally:
@@ -77,7 +73,7 @@ class Features:
     @property
     def hook(self) -> Hook:
         """The hook that reads."""
-        return Hook(self.layer, self._see, before=True)
+        return Hook(self.layer, self._see)
 
     def _see(self, _: nn.Module, args: tuple[Tensor, ...]) -> None:
         self.seen.extend(args[:1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -122,10 +122,6 @@ def without_footer(post: str) -> str:
     return post
 
 
-#: From a post to what its author wrote: headers, quotes and signatures tell the group without its subject.
-Strip = Callable[[str], str]
-
-
 def only_the_body(post: str) -> str:
-    """A post without header, quotes and footer, as scikit-learn strips them."""
+    """A post without header, quotes and footer, which tell the group without its subject: as scikit-learn strips."""
     return without_footer(without_quotes(without_header(post)))

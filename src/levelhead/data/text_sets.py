@@ -55,7 +55,7 @@ def mr(request: Request) -> Source:
         ("negative", "positive"),
         {"train": (texts, labels)},
         f"MR, sentence polarity, {folder}",
-        **_limits(request),
+        max_words=request.max_words,
     )
 
 
@@ -69,7 +69,7 @@ def sst5(request: Request) -> Source:
         if bad is not None:
             raise ValueError(f"{folder / f'{stem}.txt'}: line {bad + 1} must be a label 0 to 4 and the sentence")
         parts[role] = [text for _, text in rows], np.array([int(label) for label, _ in rows])
-    return text_source("sst5", SST_CLASSES, parts, f"SST-5, whole sentences, {folder}", **_limits(request))
+    return text_source("sst5", SST_CLASSES, parts, f"SST-5, whole sentences, {folder}", max_words=request.max_words)
 
 
 def imdb(request: Request) -> Source:
@@ -77,7 +77,7 @@ def imdb(request: Request) -> Source:
     files: list[tuple[str, ...]] = [("imdb.jsonl.xz", "imdb.jsonl", "train/pos")]
     folder = _find(request, "IMDB", ("imdb", "aclImdb", "imdb/aclImdb"), files)
     parts = _parts(folder, "imdb", lambda row: row["label"], _imdb_folders)
-    return text_source("imdb", ("negative", "positive"), parts, f"IMDB, {folder}", **_limits(request))
+    return text_source("imdb", ("negative", "positive"), parts, f"IMDB, {folder}", max_words=request.max_words)
 
 
 def newsgroups(request: Request) -> Source:
@@ -112,7 +112,7 @@ def _trec(request: Request, name: str, fine: bool) -> Source:
         encoded[role] = [texts[place] for place in kept], np.array([index[labels[place]] for place in kept])
     classes = known if fine else [TREC_NAMES.get(label, label) for label in known]
     notes = (f"{lost} questions of classes that train lacks are left out",) if lost else ()
-    return text_source(name, classes, encoded, f"TREC, {folder}", lower=False, notes=notes, **_limits(request))
+    return text_source(name, classes, encoded, f"TREC, {folder}", lower=False, notes=notes, max_words=request.max_words)
 
 
 def _newsgroups(request: Request, name: str, strip: Callable[[str], str], how: str) -> Source:
@@ -125,12 +125,8 @@ def _newsgroups(request: Request, name: str, strip: Callable[[str], str], how: s
         role: ([strip(text) for text in texts], np.array([index[label] for label in labels]))
         for role, (texts, labels) in found.items()
     }
-    limits = {"vocabulary": 20_000, **_limits(request)}
-    return text_source(name, classes, parts, f"20 Newsgroups by date, {how}, {folder}", pad_before=True, **limits)
-
-
-def _limits(request: Request) -> dict[str, Any]:
-    return {} if request.max_words is None else {"max_words": request.max_words}
+    origin = f"20 Newsgroups by date, {how}, {folder}"
+    return text_source(name, classes, parts, origin, max_words=request.max_words, vocabulary=20_000, pad_before=True)
 
 
 def _parts(

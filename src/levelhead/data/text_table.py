@@ -37,10 +37,9 @@ def read(request: Request) -> Source:
         )
     where = f"{path}, column {label!r}"
     classes, labels, notes = encode_labels({where: label_values(where, table[label])})
-    limits: dict[str, Any] = {} if request.max_words is None else {"max_words": request.max_words}
     parts = {"train": (texts, labels[where])}
     origin = f"texts in column {text!r} of {path}, labels in {label!r}"
-    return text_source(path.name, classes, parts, origin, notes=notes, **limits)
+    return text_source(path.name, classes, parts, origin, max_words=request.max_words, notes=notes)
 
 
 def _table(path: Path) -> Any:

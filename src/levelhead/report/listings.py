@@ -113,20 +113,17 @@ def _escaped(text: str) -> str:
 
 
 def print_measures(entry: Mapping[str, Any], console: Console) -> None:
-    """The measures of one file or run, raw and scaled, after a sentence on how sure the model is."""
-    raw, scaled = entry["raw"], entry.get("scaled")
+    """The measures of one run, raw and scaled, after a sentence on how sure the model is."""
+    raw, scaled = entry["raw"], entry["scaled"]
     gap = raw["gap"]
     if gap is not None:
         side = "above" if gap > 0 else "below"
         _say(console, f"Mean confidence is {abs(gap) * 100:.1f} points {side} accuracy (n = {entry['n']:,}).")
-    table = _table("measure", "raw", *(["scaled"] if scaled else []))
+    table = _table("measure", "raw", "scaled")
     for name, value in raw.items():
-        table.add_row(name, _number(value), *([_number(scaled[name])] if scaled else []))
+        table.add_row(name, _number(value), _number(scaled[name]))
     console.print(table)
-    if scaled:
-        _say(console, f"Scaled: logits divided by T = {entry['temperature']:.3f}, fitted on other examples.")
-    else:
-        _say(console, "Give --cal FILE, predictions on other examples, to see what a temperature would mend.")
+    _say(console, f"Scaled: logits divided by T = {entry['temperature']:.3f}, fitted on other examples.")
 
 
 def print_findings(findings: Mapping[str, Any], console: Console) -> None:
