@@ -41,8 +41,8 @@ Data = Annotated[
     str,
     typer.Option(
         "--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
-        help="A name (digits, fashion-mnist, cifar10, trec, ...; 'levelhead doctor' lists them); or a folder of class "
-        "folders, an .npz, .csv, .parquet, .jsonl.",
+        help="A name (digits, fashion-mnist, cifar10, trec, ...; 'levelhead data' lists them); or a folder of class "
+        "folders, an .npz, .csv, .parquet, .jsonl, hf:NAME, or your package.module:function.",
     ),
 ]  # fmt: skip
 DataDir = Annotated[
@@ -326,6 +326,35 @@ def networks(
         print(json.dumps([asdict(each) for each in cards], indent=1, ensure_ascii=False))
     else:
         print_networks(cards, _console())
+
+
+@app.command("data")
+@verb
+def data_sets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|PATH]", help="One data set, as for --data.")] = None,
+    data_dir: DataDir = None,
+    label: Label = None,
+    text: TextColumn = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Write its examples as a picture, a row a class.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the data sets that have a name, or one of them: facts, counts, and examples of each class."""
+    from levelhead.report.datasets import print_set, print_sets
+    from levelhead.showcase import show, table
+
+    folder = None if data_dir is None else str(data_dir)
+    if name is None:
+        found: Any = table(folder)
+    else:
+        found = show(name, data_dir=folder, out=out, label=label, text=text)
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    elif name is None:
+        print_sets(found, _console())
+    else:
+        print_set(found, _console())
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 #: The extras by name, with a module that tells whether each is there.
 EXTRAS = {
     "text": "datasets",
+    "hf": "datasets",
     "segmentation": "segmentation_models_pytorch",
     "networks": "timm",
     "puzzlemix": "maxflow",
@@ -21,21 +22,6 @@ EXTRAS = {
     "transformers": "transformers",
     "skorch": "skorch",
 }
-#: Where the named data sets that are no part of the package lie within the data folder.
-FOLDERS = {
-    "fashion-mnist": ("fashion-mnist", "FashionMNIST"),
-    "mnist": ("mnist", "MNIST"),
-    "cifar10": ("cifar10", "cifar-10-batches-py", "cifar10-jpeg"),
-    "trec": ("trec", "TREC"),
-    "trec-50": ("trec", "TREC"),
-    "mr": ("mr", "MR", "rt-polaritydata"),
-    "sst5": ("sst5", "SST5", "sst-5"),
-    "imdb": ("imdb", "aclImdb"),
-    "20newsgroups": ("20newsgroups", "20news-bydate", "20news_home"),
-    "20newsgroups-raw": ("20newsgroups", "20news-bydate", "20news_home"),
-}
-#: Those that are fetched when they are asked for and not there.
-DOWNLOADED = ("fashion-mnist", "mnist", "cifar10")
 PACKAGES = (
     "levelhead",
     "torch",
@@ -77,13 +63,8 @@ def _version(name: str) -> str:
 
 def _data(data_dir: Path | None) -> dict[str, str]:
     from levelhead.data import names
+    from levelhead.data.named import state
     from levelhead.data.places import data_root
 
-    root = data_root(None if data_dir is None else str(data_dir))
-    found = {"looked in": str(root)}
-    for name in names():
-        folders = FOLDERS.get(name)
-        there = [folder for folder in folders or () if (root / folder).exists()]
-        missing = "downloaded when asked for" if name in DOWNLOADED else "its files are yours to put there"
-        found[name] = "embedded" if folders is None else f"in {there[0]}" if there else f"not found ({missing})"
-    return found
+    folder = None if data_dir is None else str(data_dir)
+    return {"looked in": str(data_root(folder)), **{name: state(name, folder) for name in names()}}

@@ -118,7 +118,7 @@ def test_missing_batches_are_listed(tmp_path):
     write_cifar(tmp_path / "cifar10")
     for name in ("data_batch_2", "test_batch"):
         (tmp_path / "cifar10" / name).unlink()
-    with pytest.raises(ValueError, match="lacks data_batch_2, test_batch; unpack"):
+    with pytest.raises(ValueError, match="lacks data_batch_2, test_batch; add"):
         load("cifar10", data_dir=tmp_path)
 
 

@@ -55,7 +55,7 @@ def test_mnists_files_are_not_taken_for_fashion_mnist(tmp_path, folder, monkeypa
     def refuse(*args, **options):
         raise LookupError("would download")
 
-    monkeypatch.setattr("levelhead.data.idx.download", refuse)
+    monkeypatch.setattr("levelhead.data.named.download", refuse)
     write_mnist(tmp_path / folder)
     with pytest.raises(LookupError, match="would download"):
         load("fashion-mnist", data_dir=tmp_path / folder)

@@ -8,7 +8,6 @@ import pytest
 
 import levelhead as lh
 from levelhead.data.text import only_the_body, words_of
-from levelhead.errors import WorkFailed
 
 
 def write_trec(folder, train="train_5500.label", test="TREC_10.label"):
@@ -140,12 +139,6 @@ def test_a_damaged_file_is_said(tmp_path):
     (tmp_path / "imdb" / "imdb.jsonl").write_text('{"split": "train", "label": 0, "text": "a"}\nno json\n')
     with pytest.raises(ValueError, match="line 2 is no JSON"):
         lh.data.load("imdb", data_dir=tmp_path)
-
-
-@pytest.mark.parametrize("name", ["trec", "mr", "sst5", "imdb", "20newsgroups"])
-def test_a_set_that_is_not_there_lists_its_files(tmp_path, name):
-    with pytest.raises((WorkFailed, OSError), match=r"put .* into .*or name the folder"):
-        lh.data.load(name, data_dir=tmp_path)
 
 
 class TestTables:

@@ -11,7 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levelhead.data import cifar, digits, encoded, folder, idx, npz, spiral, table, text_sets, text_table
+from levelhead.data import (
+    cifar,
+    cub,
+    digits,
+    encoded,
+    folder,
+    hub,
+    idx,
+    imagenet,
+    npz,
+    own,
+    spiral,
+    stl10,
+    svhn,
+    table,
+    text_sets,
+    text_table,
+    tiny_imagenet,
+)
 from levelhead.data.assemble import assemble
 from levelhead.data.download import DownloadError
 from levelhead.data.records import Augment, Dataset, Split
@@ -27,7 +45,18 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "spiral": spiral.read,
     "fashion-mnist": idx.fashion_mnist,
     "mnist": idx.mnist,
+    "notmnist": idx.notmnist,
+    "svhn": svhn.read,
     "cifar10": cifar.cifar10,
+    "cifar100": cifar.cifar100,
+    "stl10": stl10.read,
+    "tiny-imagenet": tiny_imagenet.original,
+    "tiny-imagenet-32": tiny_imagenet.at_32,
+    "tiny-imagenet-32-small": tiny_imagenet.at_32_small,
+    "imagenet": imagenet.imagenet,
+    "imagenet-a": imagenet.imagenet_a,
+    "imagenet-a-tiny": imagenet.imagenet_a_tiny,
+    "cub-200-2011": cub.read,
     "trec": text_sets.trec,
     "trec-50": text_sets.trec_fine,
     "mr": text_sets.mr,
@@ -35,6 +64,7 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "imdb": text_sets.imdb,
     "20newsgroups": text_sets.newsgroups,
     "20newsgroups-raw": text_sets.newsgroups_raw,
+    "20news-19997": text_sets.newsgroups_all,
 }
 FILES: dict[str, Callable[[Request], Source]] = {
     ".npz": npz.read,
@@ -43,9 +73,13 @@ FILES: dict[str, Callable[[Request], Source]] = {
     ".jsonl": text_table.read,
 }
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
-TAKE_LABEL = (table.read, encoded.read, text_table.read)
-TEXTS = (text_table.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
-TAKE_IMAGE_SIZE = (folder.read, encoded.read)
+TAKE_LABEL = (table.read, encoded.read, text_table.read, hub.read)
+TEXTS = (text_table.read, hub.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
+ANY_SIZE = (tiny_imagenet, imagenet, cub)  # named sets of photographs
+TAKE_IMAGE_SIZE = (
+    *(folder.read, encoded.read, hub.read),
+    *(read for read in NAMED.values() if read.__module__ in {module.__name__ for module in ANY_SIZE}),
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -84,7 +118,8 @@ def load(
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
             folders alone, or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with
             `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
-            `text=` a `.csv`, `.parquet` or `.jsonl` of texts.
+            `text=` a `.csv`, `.parquet` or `.jsonl` of texts; `hf:NAME[:CONFIG]` of the Hugging Face hub;
+            `package.module:function` of your own.
         data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's
             LEVELHEAD_DATA, else a cache folder. Sets that need no files ignore it.
         label: the column of labels in a table.
@@ -126,9 +161,11 @@ def read_source(
     """The parts of a data set as they came, for those who need no roles; arguments and errors as for `load`."""
     read = _reader(str(source))
     if text is not None:
-        if read not in (table.read, text_table.read):
-            raise ValueError("text= has no effect here: it names a column of a .csv, .parquet or .jsonl; leave it out")
-        read = text_table.read
+        if read not in (table.read, text_table.read, hub.read):
+            raise ValueError(
+                "text= has no effect here: it names a column of a .csv, .parquet, .jsonl or hf: data set; leave it out"
+            )
+        read = hub.read if read is hub.read else text_table.read
     if max_words is not None:
         _check_option("max_words", max_words, lowest=1)
     request = Request(
@@ -146,12 +183,17 @@ def _reader(source: str) -> Callable[[Request], Source]:
     if source in NAMED:
         return NAMED[source]
     path = Path(source).expanduser()
+    if source.startswith(hub.PREFIX):
+        return hub.read
+    if own.is_path(source) and not path.exists():
+        return own.read
     if not source or not path.exists():
         close = difflib.get_close_matches(source.lower().replace("_", "-"), NAMED, n=1, cutoff=0.5)
         meant = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
             f"there is no data set called {source!r}, nor a file or folder {path.absolute()}.{meant} Names: "
-            f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet."
+            f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet, "
+            "hf:NAME, or your package.module:function."
         )
     if path.is_dir():
         return encoded.read if encoded.shards(path) else folder.read

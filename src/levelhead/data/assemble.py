@@ -71,7 +71,7 @@ def assemble(
         std=std,
         augment=source.augment,
         origin=source.origin,
-        notes=(*source.notes, *_notes(source, splits)),
+        notes=tuple(dict.fromkeys((*source.notes, *_notes(source, splits)))),
         fingerprint=fingerprint(splits, source.classes, source.words),
         split_info=info,
         words=source.words,
@@ -128,6 +128,11 @@ def _read_splits(source: Source, positions: dict[str, np.ndarray]) -> dict[str, 
 
 
 def _check_every_class_is_in_train(source: Source) -> None:
+    if "train" not in source.parts:
+        raise ValueError(
+            f"{source.name} is a test set alone, which nothing can be trained on; ask a trained network about it with "
+            f"--probe natural_adversarial:{source.name}"
+        )
     counts = np.bincount(source.parts["train"].labels, minlength=len(source.classes))
     if (counts > 0).sum() < 2:
         only = source.classes[int(np.argmax(counts))]

@@ -1,7 +1,7 @@
 """Sets of texts known by name: TREC, MR, SST-5, IMDB and 20 Newsgroups, in their original layouts or as JSON lines.
 
-They are looked for in the data folder; nobody serves them in a form that could be checked, so there is no download: the
-error lists the files.
+They are looked for in the data folder. IMDB and 20 Newsgroups by date are downloaded where nothing is found; the others
+nobody serves in a form that could be checked, so the error lists their files.
 """
 
 from __future__ import annotations
@@ -14,22 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from levelhead.data.download import DownloadError
-from levelhead.data.places import candidates, data_root
+from levelhead.data.facts import FACTS
+from levelhead.data.named import locate, size_note
 from levelhead.data.source import Request, Source
-from levelhead.data.text import only_the_body, text_source
+from levelhead.data.text import only_the_body, text_source, without_header
 
-TREC_FILES = {"train": ("train_5500.label", "train.txt"), "test": ("TREC_10.label", "test.txt")}
-TREC_NAMES = {
-    "ABBR": "abbreviation",
-    "DESC": "description",
-    "ENTY": "entity",
-    "HUM": "human",
-    "LOC": "location",
-    "NUM": "number",
-}
-SST_CLASSES = ("very negative", "negative", "neutral", "positive", "very positive")
+TREC_FILES = {"train": "train_5500.label", "test": "TREC_10.label"}
+TREC_NAMES = dict(zip(("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"), FACTS["trec"].names))
 Rows = tuple[list[str], list[Any]]
+Encoded = tuple[list[str], np.ndarray]
 
 
 def trec(request: Request) -> Source:
@@ -44,24 +37,17 @@ def trec_fine(request: Request) -> Source:
 
 def mr(request: Request) -> Source:
     """MR, sentences of film reviews (Pang and Lee 2005): 5,331 negative and 5,331 positive, without a split."""
-    files = ("rt-polarity.neg", "rt-polarity.pos")
-    folder = _find(request, "MR", ("mr", "MR", "rt-polaritydata", "mr/rt-polaritydata"), [(name,) for name in files])
+    folder = locate("mr", request.data_dir).folder
     # splitlines would cut at characters inside some sentences
-    sides = [_lines(folder / name) for name in files]
+    sides = [_lines(folder / f"rt-polarity.{side}") for side in ("neg", "pos")]
     texts = [text for side in sides for text in side]
     labels = np.repeat([0, 1], [len(side) for side in sides])
-    return text_source(
-        "mr",
-        ("negative", "positive"),
-        {"train": (texts, labels)},
-        f"MR, sentence polarity, {folder}",
-        max_words=request.max_words,
-    )
+    return _source("mr", {"train": (texts, labels)}, str(folder), request)
 
 
 def sst5(request: Request) -> Source:
     """SST-5 (Socher et al. 2013), whole sentences: 8,544, 1,101 and 2,210 in five classes."""
-    folder = _find(request, "SST-5", ("sst5", "SST5", "sst-5"), [("train.txt",), ("dev.txt",), ("test.txt",)])
+    folder = locate("sst5", request.data_dir).folder
     parts = {}
     for role, stem in (("train", "train"), ("val", "dev"), ("test", "test")):
         rows = [line.split(" ", 1) for line in _lines(folder / f"{stem}.txt")]
@@ -69,15 +55,14 @@ def sst5(request: Request) -> Source:
         if bad is not None:
             raise ValueError(f"{folder / f'{stem}.txt'}: line {bad + 1} must be a label 0 to 4 and the sentence")
         parts[role] = [text for _, text in rows], np.array([int(label) for label, _ in rows])
-    return text_source("sst5", SST_CLASSES, parts, f"SST-5, whole sentences, {folder}", max_words=request.max_words)
+    return _source("sst5", parts, str(folder), request)
 
 
 def imdb(request: Request) -> Source:
     """IMDB film reviews (Maas et al. 2011): 25,000 and 25,000, negative and positive."""
-    files: list[tuple[str, ...]] = [("imdb.jsonl.xz", "imdb.jsonl", "train/pos")]
-    folder = _find(request, "IMDB", ("imdb", "aclImdb", "imdb/aclImdb"), files)
+    folder = locate("imdb", request.data_dir).folder
     parts = _parts(folder, "imdb", lambda row: row["label"], _imdb_folders)
-    return text_source("imdb", ("negative", "positive"), parts, f"IMDB, {folder}", max_words=request.max_words)
+    return _source("imdb", parts, str(folder), request)
 
 
 def newsgroups(request: Request) -> Source:
@@ -90,11 +75,47 @@ def newsgroups_raw(request: Request) -> Source:
     return _newsgroups(request, "20newsgroups-raw", str, "whole posts, headers included")
 
 
+def newsgroups_all(request: Request) -> Source:
+    """20 Newsgroups, all 19,997 posts without headers: 15,098, 900 for val and 3,999, as MbLS splits them.
+
+    The released code shuffles the posts, in the order of their names, with NumPy's legacy generator and seed 1; test is
+    the last fifth, val what stands before it. A post to several groups stands in each of them, so some texts are in
+    train and in test: the published numbers have that too.
+    """
+    folder = locate("20news-19997", request.data_dir).folder
+    groups = FACTS["20news-19997"].names
+    paths = [
+        (label, path)
+        for label, group in enumerate(groups)
+        for path in sorted((folder / group).iterdir())
+        if path.name.isdigit()
+    ]
+    number = len(paths)
+    order = np.random.RandomState(1).permutation(number)  # the same order as its shuffle of arange
+    test = number - number // 5
+    val = test - 900 * number // 19_997
+    texts = [without_header(path.read_text(encoding="latin-1")) for _, path in paths]
+    labels = np.array([label for label, _ in paths])
+    parts = {
+        role: ([texts[place] for place in places], labels[places])
+        for role, places in (("train", order[:val]), ("val", order[val:test]), ("test", order[test:]))
+    }
+    return _source("20news-19997", parts, f"headers stripped, {folder}", request, vocabulary=20_000, pad_before=True)
+
+
+def _source(name: str, parts: dict[str, Encoded], how: str, request: Request, **others: Any) -> Source:
+    facts = FACTS[name]
+    classes = others.pop("classes", None) or facts.names
+    notes = (*others.pop("notes", ()), *size_note(facts, {role: len(texts) for role, (texts, _) in parts.items()}))
+    origin = f"{facts.title}, {how}"
+    return text_source(name, classes, parts, origin, max_words=request.max_words, notes=notes, **others)
+
+
 def _trec(request: Request, name: str, fine: bool) -> Source:
-    folder = _find(request, "TREC", ("trec", "TREC"), list(TREC_FILES.values()))
+    found = locate(name, request.data_dir)
     parts: dict[str, Rows] = {}
-    for role, names in TREC_FILES.items():
-        path = next(folder / name for name in names if (folder / name).is_file())
+    for role, file in TREC_FILES.items():
+        path = found.file(file)
         rows = [line.split(" ", 1) for line in _lines(path)]
         bad = next((index for index, row in enumerate(rows) if ":" not in row[0] or len(row) != 2), None)
         if bad is not None:
@@ -112,12 +133,11 @@ def _trec(request: Request, name: str, fine: bool) -> Source:
         encoded[role] = [texts[place] for place in kept], np.array([index[labels[place]] for place in kept])
     classes = known if fine else [TREC_NAMES.get(label, label) for label in known]
     notes = (f"{lost} questions of classes that train lacks are left out",) if lost else ()
-    return text_source(name, classes, encoded, f"TREC, {folder}", lower=False, notes=notes, max_words=request.max_words)
+    return _source(name, encoded, str(found.folder), request, classes=classes, lower=False, notes=notes)
 
 
 def _newsgroups(request: Request, name: str, strip: Callable[[str], str], how: str) -> Source:
-    files: list[tuple[str, ...]] = [("20newsgroups.jsonl.xz", "20newsgroups.jsonl", "20news-bydate-train")]
-    folder = _find(request, "20 Newsgroups", ("20newsgroups", "20news-bydate", "20news_home"), files)
+    folder = locate(name, request.data_dir).folder
     found = _parts(folder, "20newsgroups", lambda row: row["name"], _newsgroup_folders)
     classes = sorted(set(found["train"][1]))
     index = {group: number for number, group in enumerate(classes)}
@@ -125,8 +145,8 @@ def _newsgroups(request: Request, name: str, strip: Callable[[str], str], how: s
         role: ([strip(text) for text in texts], np.array([index[label] for label in labels]))
         for role, (texts, labels) in found.items()
     }
-    origin = f"20 Newsgroups by date, {how}, {folder}"
-    return text_source(name, classes, parts, origin, max_words=request.max_words, vocabulary=20_000, pad_before=True)
+    how = f"{how}, {folder}"
+    return _source(name, parts, how, request, classes=classes, vocabulary=20_000, pad_before=True)
 
 
 def _parts(
@@ -189,16 +209,3 @@ def _lines(path: Path) -> list[str]:
     """The lines of a latin-1 text, ended by a line feed only."""
     lines = path.read_bytes().decode("latin-1").split("\n")
     return [line.strip() for line in lines if line.strip()]
-
-
-def _find(request: Request, title: str, folders: Sequence[str], files: Sequence[tuple[str, ...]]) -> Path:
-    """The folder that has one of each group of files, which are one file under several names."""
-    root = data_root(request.data_dir)
-    for folder in candidates(root, folders, ("sst5", "trec") if title in ("TREC", "SST-5") else ()):
-        if all(any((folder / name).exists() for name in group) for group in files):
-            return folder
-    wanted = ", ".join(" or ".join(group) for group in files)
-    raise DownloadError(
-        f"{title} is not in {root}, and is not downloaded: put {wanted} into {root / folders[0]}, or name the folder "
-        "that holds the data set with --data-dir (data_dir=) or LEVELHEAD_DATA."
-    )

@@ -18,8 +18,8 @@ _PREFIXED = re.compile(rf"\s*({'|'.join(PREFIXES)}):([^\s()]+)\s*(\(.*\))?\s*", 
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
-def read_name(text: str) -> tuple[str | None, str, dict[str, Any]]:
-    """The prefix of another package or ``None``, the name, and the arguments by name.
+def read_name(text: str, what: str = "network") -> tuple[str | None, str, dict[str, Any]]:
+    """The prefix of another package or ``None``, the name, and the arguments by name; ``what`` it is, for errors.
 
     Raises ``ValueError`` for what cannot be read, and for arguments without names or given twice.
     """
@@ -34,11 +34,11 @@ def read_name(text: str) -> tuple[str | None, str, dict[str, Any]]:
     try:
         term = parse_term(_QUOTED.sub(keep, text if found is None else f"network{rest or ''}"))
     except ValueError as error:
-        raise ValueError(f"the network {text!r}: {error}") from None
+        raise ValueError(f"the {what} {text!r}: {error}") from None
     given: dict[str, Any] = {}
     for key, value in term.args:
         if key is None:
-            raise ValueError(f"{text}: give a network's arguments by name, such as width=16")
+            raise ValueError(f"{text}: give a {what}'s arguments by name, such as width=16")
         if key in given:
             raise ValueError(f"{text}: {key} is given twice")
         given[key] = _plain(value, quoted)

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from levelhead.data import NAMED, Dataset, read_source
+from levelhead.data import NAMED, TAKE_IMAGE_SIZE, Dataset, read_source
 from levelhead.data.batches import normalise
+from levelhead.data.synsets import identity
 from levelhead.member import flag
 from levelhead.predictions import Predictions
 from levelhead.probes.other_data import brought_to, place
@@ -26,13 +27,15 @@ from levelhead.probes.probe import Probe, Subject, text
 def class_columns(names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
     """Of a set's class names those that the model has too, each with its column of the logits.
 
+    Names are the same if they are written alike, or start with the same WordNet id, as ImageNet's do.
+
     Raises ``ValueError`` where fewer than two are known to both.
 
     >>> class_columns(["dog", "unicorn", "cat"], classes=["cat", "dog", "horse"])
     {'dog': 1, 'cat': 0}
     """
-    column = {name: index for index, name in enumerate(classes)}
-    found = {name: column[name] for name in names if name in column}
+    column = {identity(name): index for index, name in enumerate(classes)}
+    found = {name: column[identity(name)] for name in names if identity(name) in column}
     if len(found) < 2:
         raise ValueError(
             f"of the set's {len(names)} classes ({', '.join(names[:5])}{', ...' * (len(names) > 5)}) {len(found)} are "
@@ -117,10 +120,11 @@ class NaturalAdversarial(Probe):
     def prepare(self, data: Dataset) -> dict[str, np.ndarray]:
         """The images of the shared classes, labelled with the model's columns."""
         where = place(self.source, self.data_dir)
-        size = data.shape[1:] if where not in NAMED and Path(where).expanduser().is_dir() else None
+        sized = NAMED[where] in TAKE_IMAGE_SIZE if where in NAMED else Path(where).expanduser().is_dir()
+        size = data.shape[1:] if sized else None
         found = read_source(where, data_dir=self.data_dir, image_size=size)  # type: ignore[arg-type]
         columns = class_columns(found.classes, data.classes)
-        part = found.parts.get("test", found.parts["train"])
+        part = found.parts["test" if "test" in found.parts else "train"]
         # of the set's classes in its order, which column of the logits; -1 where the model has none
         column = np.array([columns.get(name, -1) for name in found.classes])[part.labels]
         rows = np.flatnonzero(column >= 0)
