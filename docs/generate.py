@@ -8,6 +8,8 @@ from statistics import mean, stdev
 from typing import Any
 
 import levelhead as lh
+from levelhead.data import names
+from levelhead.data.facts import FACTS
 from levelhead.report.listings import methods_table
 
 DOCS = Path(__file__).parent
@@ -26,6 +28,32 @@ def methods() -> str:
         "",
         methods_table(list(lh.methods().values())),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def data_sets() -> str:
+    """The page of data sets that have a name."""
+    lines = [
+        "# Data sets by name",
+        "",
+        "`levelhead data` prints this table with whether the files are there; `levelhead data NAME` shows one with its",
+        "folders, layouts, files and sizes. Where a set has only its number of classes, its files name them.",
+        "",
+        "| name | set | kind | classes | train / val / test | augmented | licence | cite |",
+        "|-|-|-|-|-|-|-|-|",
+    ]
+    for name in names():
+        facts = FACTS[name]
+        augment = [f"crop {facts.augment.crop}"] * bool(facts.augment.crop) + ["flip"] * facts.augment.flip
+        sizes = [f"{facts.sizes[role]:,}" if role in facts.sizes else "-" for role in ("train", "val", "test")]
+        cells = (
+            *(f"`{name}`", f"[{facts.title}]({facts.homepage})" if facts.homepage != "none" else facts.title),
+            *(facts.kind, f"{facts.num_classes:,}", " / ".join(sizes), " and ".join(augment) or "no"),
+            *(facts.licence, facts.citation),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Notes:", ""]
+    lines += [f"- `{name}`: {FACTS[name].note}" for name in names() if FACTS[name].note]
     return "\n".join(lines) + "\n"
 
 
@@ -249,7 +277,13 @@ def leaderboard(folder: Path) -> str:
     return "\n".join(lines)
 
 
-PAGES = {"methods.md": methods, "fashion-mnist.md": study, "benchmarks.md": benchmarks, "../README.md": readme}
+PAGES = {
+    "methods.md": methods,
+    "data-sets.md": data_sets,
+    "fashion-mnist.md": study,
+    "benchmarks.md": benchmarks,
+    "../README.md": readme,
+}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

@@ -19,6 +19,7 @@ _SHOWN = 3
 def print_sets(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """A row a set: what it is, how large, under which terms, and whether its files are there."""
     table = _table("name", "kind", "classes", "sizes", "licence", "files")
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "left"
     for row in rows:
