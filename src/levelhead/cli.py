@@ -420,6 +420,47 @@ def evaluate(
 
 @app.command()
 @verb
+def calibrate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Predictions to calibrate: .npz, .safetensors, .parquet or .csv."),
+    ] = None,
+    cal: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Predictions to fit on, of other examples than FILE's.")
+    ] = None,
+    calibrator: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="temperature (if not said), temperature(criterion=ece), vector, matrix, "
+                                          "platt, beta, isotonic or histogram."),
+    ] = None,
+    fitted: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A calibrator that --save wrote, in place of --cal.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The calibrated predictions: a file, or a folder for several.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the calibrator (.safetensors).")
+    ] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Calibrate predictions: fit on one file, apply to others, never to the rows it was fitted on."""
+    from levelhead.calibrate.by_file import calibrate_files
+    from levelhead.report.listings import print_calibration
+
+    if fitted is not None and calibrator is not None:
+        raise ValueError(f"--calibrator has no effect with --fitted: {fitted} says which it is")
+    found = calibrate_files(
+        files or (), cal=cal, calibrator=calibrator or "temperature", fitted=fitted, out=out, save=save
+    )
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_calibration(found, save, _console())
+
+
+@app.command()
+@verb
 def report(folder: Annotated[Path, typer.Argument(help="The folder of a comparison.")]) -> None:
     """Build the page of a comparison again."""
     from levelhead.report import build

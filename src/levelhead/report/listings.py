@@ -126,6 +126,22 @@ def print_measures(entry: Mapping[str, Any], console: Console) -> None:
     _say(console, f"Scaled: logits divided by T = {entry['temperature']:.3f}, fitted on other examples.")
 
 
+def print_calibration(found: Mapping[str, Any], saved: Any, console: Console) -> None:
+    """What was fitted, and each file's measures before and after it."""
+    fitted = found["cal"]
+    temperature = "" if found["temperature"] is None else f" T = {found['temperature']:.4f}"
+    on = "" if fitted is None else f", fitted on {fitted['path']} (n = {fitted['n']:,})"
+    _say(console, f"{found['calibrator']}:{temperature} ({found['status']}){on}")
+    for entry in found["files"]:
+        _say(console, f"\n{entry['path']} (n = {entry['n']:,}), written to {entry['out']}")
+        table = _table("measure", "before", "after")
+        for name, value in entry["before"].items():
+            table.add_row(name, _number(value), _number(entry["after"][name]))
+        console.print(table)
+    if saved is not None:
+        _say(console, f"The calibrator: {saved}")
+
+
 def print_findings(findings: Mapping[str, Any], console: Console) -> None:
     """The doctor's findings, a section each."""
     for section, found in findings.items():
