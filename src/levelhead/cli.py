@@ -420,6 +420,43 @@ def evaluate(
 
 @app.command()
 @verb
+def predict(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or of a comparison with --method and --seed.")],
+    data: Annotated[
+        str,
+        typer.Option("--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
+                     help="As in compare; for images also a folder of images without labels."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The predictions: .safetensors, .npz, .parquet or .csv.")
+    ],
+    part: Annotated[
+        str | None, typer.Option(metavar="PART", rich_help_panel=_DATA,
+                                 help="train, val, cal, test or all; test if there is one, else all.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", "-m", help="Of a comparison's folder.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of a comparison's folder.")] = None,
+    data_dir: DataDir = None,
+    label: Label = None,
+    text: TextColumn = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Say what a trained run makes of other data, as a file of predictions."""
+    from levelhead.report.listings import print_predicted
+    from levelhead.trained import find_run, load_run, predict_source
+
+    trained = load_run(find_run(run, method, seed))
+    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text)
+    said.save(out)
+    counts = {"n": said.num_examples, "out": str(out), "labelled": said.meta.get("labels") != "none"}
+    if as_json:
+        print(json.dumps({"run": str(trained.folder), "sentence": trained.about["sentence"]} | counts, indent=1))
+    else:
+        print_predicted(trained.about, said, out, _console())
+
+
+@app.command()
+@verb
 def calibrate(
     files: Annotated[
         list[Path] | None,

@@ -12,6 +12,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from levelhead.predictions import Predictions
+
 #: More classes than these are summed up, not listed.
 _MANY = 20
 
@@ -140,6 +142,18 @@ def print_calibration(found: Mapping[str, Any], saved: Any, console: Console) ->
         console.print(table)
     if saved is not None:
         _say(console, f"The calibrator: {saved}")
+
+
+def print_predicted(about: Mapping[str, Any], said: Predictions, out: Any, console: Console) -> None:
+    """How many examples were predicted, how sure the run is of them, and how right where that is known."""
+    from levelhead import metrics
+
+    confidence = float(metrics.max_softmax(**said.scores).mean())
+    sure = f"n = {said.num_examples:,}, mean confidence {confidence:.4f}"
+    if said.meta.get("labels") != "none":
+        sure += f", accuracy {metrics.accuracy(**said.scores, labels=said.labels):.4f}"
+    _say(console, f"{about['method']} seed {about['seed']}: {sure}")
+    _say(console, f"Written: {out}")
 
 
 def print_findings(findings: Mapping[str, Any], console: Console) -> None:
