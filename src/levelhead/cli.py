@@ -420,6 +420,40 @@ def evaluate(
 
 @app.command()
 @verb
+def figure(
+    kind: Annotated[
+        str,
+        typer.Argument(help="reliability, confidence, winning, coverage, tradeoff, curves, sweep, density, "
+                            "soft_targets, embedding, surface or label_entropy."),
+    ],
+    folder: Annotated[Path | None, typer.Argument(help="The folder of a comparison.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it goes: .png, .svg or .pdf.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Of the comparison, repeatable; all if not said.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Whose run is shown; the first if not said.")] = None,
+    argument: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of sweep: what goes along the axis, such as alpha.")
+    ] = None,
+    measure: Annotated[str, typer.Option(metavar="NAME", help="Of sweep and tradeoff.")] = "ece",
+    scaled: Annotated[bool, typer.Option("--scaled", help="Of sweep: after temperature scaling.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw one of the papers' figures from a comparison, or give its data with --json."""
+    from levelhead.figures import figure as draw
+
+    if out is None:
+        raise ValueError(f"--out is missing: a file such as {kind}.png")
+    rows = draw(
+        kind, folder, out, methods=tuple(method or ()), seed=seed, argument=argument, measure=measure, scaled=scaled,
+        data_dir=data_dir,
+    )  # fmt: skip
+    print(json.dumps(rows, indent=1, ensure_ascii=False) if as_json else f"Written: {out}")
+
+
+@app.command()
+@verb
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder of a run, or of a comparison with --method and --seed.")],
     data: Annotated[
