@@ -76,7 +76,7 @@ def test_sets_as_torchvision_has_them(kind):
     import my_sets
 
     data = load(f"my_sets:photos(kind={kind})", cal_size=6)
-    assert (data.name, data.kind, data.classes) == ("my_sets:photos", "image", ("ant", "bee", "cat"))
+    assert (data.name, data.kind, data.classes) == ("my_sets.photos", "image", ("ant", "bee", "cat"))
     assert data.split_info["sizes"] == {"train": 34, "cal": 6, "test": 20}
     wanted = my_sets.PIXELS[40:].transpose(0, 3, 1, 2)
     test = data.splits["test"]

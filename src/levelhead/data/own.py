@@ -111,7 +111,7 @@ def _of_sets(path: str, sets: Mapping[str, Any]) -> Source:
     else:
         classes, labels, notes = encode_labels(labels)
     return Source(
-        name=path,
+        name=path.replace(":", "."),  # results lie in a folder of this name
         kind="image" if len(next(iter(shapes))) == 3 else "vector",
         classes=classes,
         parts={role: Part.of_array(inputs[role], labels[role]) for role in sets},
