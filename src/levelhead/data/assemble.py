@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
 
-from levelhead.data.checks import chunks
-from levelhead.data.records import ROLES, Dataset, Kind, Split
+from levelhead.data.fingerprint import Origin, fingerprint
+from levelhead.data.lazy import LazyImages
+from levelhead.data.memory import Streaming
+from levelhead.data.records import ROLES, Dataset, Split
 from levelhead.data.source import Source
 from levelhead.data.splits import default_cut, split_roles
+from levelhead.data.statistics import mean_and_std
 
 IMBALANCE = 3.0  # largest class over smallest from which a note is due
 FEW = 5  # examples of a class in a role below which a note is due
@@ -23,6 +25,7 @@ def assemble(
     cal_size: int | None = None,
     test_size: int | None = None,
     split_seed: int = 0,
+    streaming: Streaming = Streaming(),  # noqa: B008 (frozen)
 ) -> Dataset:
     """Gives every role its examples and computes what depends on them.
 
@@ -32,9 +35,11 @@ def assemble(
         cal_size: how many are cut for `cal`.
         test_size: how many are cut for `test`.
         split_seed: decides which.
+        streaming: whether images stay on disk.
 
     Raises:
         ValueError: a class is missing or too small, a size does not fit or has no effect.
+        WorkFailed: an image that streams cannot be read.
     """
     _check_every_class_is_in_train(source)
     asked = {"train": train_size, "cal": cal_size, "test": test_size}
@@ -51,8 +56,10 @@ def assemble(
         positions = split_roles(labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
-    splits = _read_splits(source, positions)
-    mean, std = mean_and_std(splits["train"].inputs, source.kind)
+    splits, origins = _read_splits(source, positions, streaming)
+    inputs = splits["train"].inputs
+    streams = isinstance(inputs, LazyImages)
+    mean, std = mean_and_std(inputs, source.kind)
     info: dict[str, Any] = {
         "split_seed": split_seed,
         "train_size": train_size,
@@ -70,61 +77,67 @@ def assemble(
         mean=mean,
         std=std,
         augment=source.augment,
-        origin=source.origin,
+        origin=f"{source.origin}; streamed" if streams else source.origin,
         notes=(*source.notes, *_notes(source, splits)),
-        fingerprint=fingerprint(splits, source.classes, source.words),
+        fingerprint=fingerprint(splits, source.classes, source.words, origins),
         split_info=info,
         words=source.words,
     )
 
 
-def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors); none for texts.
-
-    Two passes in float64, chunk by chunk. Where there is no spread (less than 1e-6 of the values' size) the
-    deviation is given as 1, so that dividing by it leaves a constant a constant.
-
-    Returns:
-        Two float32 arrays, `(C,)` or `(D,)`.
-    """
-    if kind == "text":
-        return np.empty(0, np.float32), np.empty(0, np.float32)
-    axes = (0, 2, 3) if kind == "image" else (0,)
-    unit = 255.0 if inputs.dtype == np.uint8 else 1.0
-    number = inputs.size // inputs.shape[1]
-    mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks(inputs)) / number
-    around = mean.reshape(-1, 1, 1) if kind == "image" else mean
-    square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks(inputs)) / number
-    std = np.sqrt(square) / unit
-    mean = mean / unit
-    flat = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    return mean.astype(np.float32), np.where(flat, 1.0, std).astype(np.float32)
-
-
-def fingerprint(splits: dict[str, Split], classes: tuple[str, ...], words: tuple[str, ...] | None = None) -> str:
-    """SHA-256 (hex) of class names, of the vocabulary and, role by role, of the arrays with their types and shapes."""
-    digest = hashlib.sha256(repr(classes).encode())
-    if words is not None:
-        digest.update(repr(words).encode())
-    for role in sorted(splits):
-        for array in (splits[role].inputs, splits[role].labels):
-            digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _read_splits(source: Source, positions: dict[str, np.ndarray]) -> dict[str, Split]:
-    """Each role's examples: those of the train part as `positions` says, other parts whole."""
+def _read_splits(
+    source: Source, positions: dict[str, np.ndarray], streaming: Streaming
+) -> tuple[dict[str, Split], dict[str, Origin]]:
+    """Each role's examples, those of the train part as `positions` says, other parts whole; and what encoded images
+    they are made of."""
+    taken = {
+        role: (part_role, where)
+        for part_role, part in source.parts.items()
+        for role, where in (positions if part_role == "train" else {part_role: np.arange(len(part.labels))}).items()
+    }
+    origins = {
+        role: Origin(encoded, where)
+        for role, (part_role, where) in taken.items()
+        if (encoded := source.parts[part_role].encoded) is not None
+    }
+    stays = _stays_on_disk(source, origins, streaming)
+    first_ids = np.cumsum([0, *(len(source.parts[role].labels) for role in ROLES if role in source.parts)])
+    first_id = dict(zip((role for role in ROLES if role in source.parts), first_ids.tolist()))
+    on_disk: dict[str, LazyImages] = {}
     splits: dict[str, Split] = {}
-    first_id = 0
-    for part_role in (role for role in ROLES if role in source.parts):
+    for role, (part_role, where) in taken.items():
         part = source.parts[part_role]
-        taken = positions if part_role == "train" else {part_role: np.arange(len(part.labels))}
-        for role, where in taken.items():
+        inputs: np.ndarray | LazyImages
+        if stays or (part.encoded is not None and streaming.workers):
+            if part_role not in on_disk:
+                encoded = origins[role].encoded
+                on_disk[part_role] = LazyImages.of(encoded.on_disk(), encoded.form, streaming.decoders)
+            inputs = on_disk[part_role].take(where)
+            if not stays:
+                from levelhead.data.stream import read_all  # which needs torch
+
+                inputs = read_all(inputs)
+        else:
             inputs = np.ascontiguousarray(part.read(where))
-            splits[role] = Split(inputs, part.labels[where], where + first_id)
-        first_id += len(part.labels)
-    return {role: splits[role] for role in ROLES if role in splits}
+        splits[role] = Split(inputs, part.labels[where], where + first_id[part_role])
+    return {role: splits[role] for role in ROLES if role in splits}, origins
+
+
+def _stays_on_disk(source: Source, origins: dict[str, Origin], streaming: Streaming) -> bool:
+    """Whether the images of all roles stream; refuses words that have no effect here."""
+    can = bool(origins) and all(part.encoded is not None for part in source.parts.values())
+    if not can:
+        if streaming.word == "always":
+            raise ValueError(
+                f"stream=always has no effect: {source.name} does not lie in image files that could be read one by "
+                "one; leave it out"
+            )
+        if streaming.workers is not None:
+            raise ValueError(
+                f"workers= has no effect: {source.name} does not lie in image files to decode; leave it out"
+            )
+        return False
+    return streaming.wanted(sum(int(np.prod(o.encoded.form.shape)) * len(o.rows) for o in origins.values()))
 
 
 def _check_every_class_is_in_train(source: Source) -> None:
@@ -185,6 +198,7 @@ def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
             )
     if source.kind == "vector":
         inputs = splits["train"].inputs
+        assert isinstance(inputs, np.ndarray)
         constant = int((inputs.max(axis=0) == inputs.min(axis=0)).sum())
         if constant:
             notes.append(f"{constant} of {inputs.shape[1]} features are constant in train")

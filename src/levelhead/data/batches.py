@@ -5,25 +5,36 @@ B batch, C channels, D features, H, W, N examples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from levelhead.data.decode import Window
+from levelhead.data.lazy import LazyImages
 from levelhead.data.records import Augment, Split
+from levelhead.data.stream import Stream
 
 
 class Batches:
-    """A split whose inputs and labels lie on a device, images as stored (uint8 stays uint8).
+    """A split whose labels, and inputs unless they stream, lie on a device, images as stored (uint8 stays uint8).
 
     Attributes:
         inputs: `(N, C, H, W)` uint8 or float32, `(N, D)` float32, or `(N, L)` int32; shared with the split where
-            the device allows, never written to.
+            the device allows, never written to. Of a split on disk a stream of the first.
         labels: int64 `(N,)`.
+        device: where batches are made.
     """
 
     def __init__(self, split: Split, *, device: torch.device | str = "cpu") -> None:
-        self.inputs = torch.from_numpy(split.inputs).to(device)
+        self.device = torch.device(device)
+        self.inputs: Tensor | Stream
+        if isinstance(split.inputs, LazyImages):
+            self.inputs = Stream(split.inputs)
+        else:
+            self.inputs = torch.from_numpy(split.inputs).to(device)
         self.labels = torch.from_numpy(split.labels).to(device)
 
     def __len__(self) -> int:
@@ -44,6 +55,16 @@ class Batches:
             int64 `(N,)` on the CPU.
         """
         return torch.randperm(len(self), generator=generator)
+
+    def expect(self, parts: Sequence[Tensor], window: Window | None = None) -> None:
+        """Announces what will be taken next, in this order, so that images on disk are decoded ahead.
+
+        Args:
+            parts: the `indices` of the batches to come, each int64 `(B,)`.
+            window: the random windows that `take` cuts out of training images where `augment.window` says so.
+        """
+        if isinstance(self.inputs, Stream):
+            self.inputs.expect(parts, window)
 
     def take(
         self,
@@ -73,8 +94,7 @@ class Batches:
         Raises:
             ValueError: training on images without a generator.
         """
-        indices = indices.to(self.inputs.device)
-        inputs, labels = self.inputs[indices], self.labels[indices]
+        inputs, labels = self._stored(indices, windows=train and augment.window is not None)
         if train and inputs.ndim == 4:
             if generator is None:
                 raise ValueError("take(train=True) needs generator=, the source of random crops and flips")
@@ -86,6 +106,18 @@ class Batches:
         if inputs.dtype == torch.int32:
             return inputs.long(), labels
         return normalise(inputs, mean, std), labels
+
+    def _stored(self, indices: Tensor, windows: bool) -> tuple[Tensor, Tensor]:
+        """Some inputs as they are stored, and their labels."""
+        here = indices.to(self.device)
+        if isinstance(self.inputs, Stream):
+            return self.inputs.take(indices, windows=windows).to(self.device), self.labels[here]
+        if windows:
+            raise ValueError(
+                "a random resized crop needs the images as they were, but these lie in memory at their final size; "
+                "load them with stream='always'"
+            )
+        return self.inputs[here], self.labels[here]
 
 
 def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
