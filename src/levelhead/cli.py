@@ -520,7 +520,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     if data.kind == "image":
         usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
-    elif chosen["crop"] or chosen["flip"]:
+    elif chosen["crop"] or chosen["flip"] or chosen["resized_crop"]:
         what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
         raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
     kind = devices[0].split(":")[0]

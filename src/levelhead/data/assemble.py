@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def assemble(
     splits, origins = _read_splits(source, positions, streaming)
     inputs = splits["train"].inputs
     streams = isinstance(inputs, LazyImages)
-    mean, std = mean_and_std(inputs, source.kind)
+    name = fingerprint(splits, source.classes, source.words, origins)
+    mean, std = mean_and_std(inputs, source.kind, name)
     info: dict[str, Any] = {
         "split_seed": split_seed,
         "train_size": train_size,
@@ -79,7 +81,7 @@ def assemble(
         augment=source.augment,
         origin=f"{source.origin}; streamed" if streams else source.origin,
         notes=(*source.notes, *_notes(source, splits)),
-        fingerprint=fingerprint(splits, source.classes, source.words, origins),
+        fingerprint=name,
         split_info=info,
         words=source.words,
     )
@@ -88,56 +90,52 @@ def assemble(
 def _read_splits(
     source: Source, positions: dict[str, np.ndarray], streaming: Streaming
 ) -> tuple[dict[str, Split], dict[str, Origin]]:
-    """Each role's examples, those of the train part as `positions` says, other parts whole; and what encoded images
-    they are made of."""
-    taken = {
-        role: (part_role, where)
-        for part_role, part in source.parts.items()
-        for role, where in (positions if part_role == "train" else {part_role: np.arange(len(part.labels))}).items()
-    }
-    origins = {
-        role: Origin(encoded, where)
-        for role, (part_role, where) in taken.items()
-        if (encoded := source.parts[part_role].encoded) is not None
-    }
-    stays = _stays_on_disk(source, origins, streaming)
-    first_ids = np.cumsum([0, *(len(source.parts[role].labels) for role in ROLES if role in source.parts)])
-    first_id = dict(zip((role for role in ROLES if role in source.parts), first_ids.tolist()))
-    on_disk: dict[str, LazyImages] = {}
+    """Each role's examples, those of the train part as `positions` says, other parts whole; and the encoded images
+    that they are made of."""
+    taken = {role: {role: np.arange(len(part.labels))} for role, part in source.parts.items()} | {"train": positions}
+    stays = _stays_on_disk(source, taken, streaming)
     splits: dict[str, Split] = {}
-    for role, (part_role, where) in taken.items():
+    origins: dict[str, Origin] = {}
+    first_id = 0
+    for part_role in (role for role in ROLES if role in source.parts):
         part = source.parts[part_role]
-        inputs: np.ndarray | LazyImages
-        if stays or (part.encoded is not None and streaming.workers):
-            if part_role not in on_disk:
-                encoded = origins[role].encoded
-                on_disk[part_role] = LazyImages.of(encoded.on_disk(), encoded.form, streaming.decoders)
-            inputs = on_disk[part_role].take(where)
-            if not stays:
-                from levelhead.data.stream import read_all  # which needs torch
-
-                inputs = read_all(inputs)
-        else:
-            inputs = np.ascontiguousarray(part.read(where))
-        splits[role] = Split(inputs, part.labels[where], where + first_id[part_role])
+        lazy = None
+        if part.encoded is not None and (stays or streaming.workers):
+            lazy = LazyImages.of(part.encoded.on_disk(), part.encoded.form, streaming.decoders)
+        for role, where in taken[part_role].items():
+            inputs = np.ascontiguousarray(part.read(where)) if lazy is None else _left(lazy.take(where), stays)
+            splits[role] = Split(inputs, part.labels[where], where + first_id)
+            if part.encoded is not None:
+                origins[role] = Origin(part.encoded, where)
+        first_id += len(part.labels)
     return {role: splits[role] for role in ROLES if role in splits}, origins
 
 
-def _stays_on_disk(source: Source, origins: dict[str, Origin], streaming: Streaming) -> bool:
+def _left(images: LazyImages, stays: bool) -> np.ndarray | LazyImages:
+    """The images as they are if they stay on disk, else decoded by the workers."""
+    if stays:
+        return images
+    from levelhead.data.stream import read_all  # which needs torch
+
+    return read_all(images)
+
+
+def _stays_on_disk(source: Source, taken: dict[str, dict[str, np.ndarray]], streaming: Streaming) -> bool:
     """Whether the images of all roles stream; refuses words that have no effect here."""
-    can = bool(origins) and all(part.encoded is not None for part in source.parts.values())
-    if not can:
+    forms = {role: part.encoded.form for role, part in source.parts.items() if part.encoded is not None}
+    if len(forms) < len(source.parts):
         if streaming.word == "always":
             raise ValueError(
-                f"stream=always has no effect: {source.name} does not lie in image files that could be read one by "
-                "one; leave it out"
+                f"{source.name} does not lie in files of encoded images that could be read one by one, so it cannot "
+                "stream; leave out stream=always, and a random resized crop"
             )
         if streaming.workers is not None:
             raise ValueError(
                 f"workers= has no effect: {source.name} does not lie in image files to decode; leave it out"
             )
         return False
-    return streaming.wanted(sum(int(np.prod(o.encoded.form.shape)) * len(o.rows) for o in origins.values()))
+    numbers = {role: sum(map(len, rows.values())) for role, rows in taken.items()}
+    return streaming.wanted(sum(number * prod(forms[role].shape) for role, number in numbers.items()))
 
 
 def _check_every_class_is_in_train(source: Source) -> None:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,7 +140,10 @@ def decode_window(where: str, file: File, form: Form, draws: np.ndarray) -> np.n
         ImageOps.exif_transpose(image, in_place=True)
         flat = _to_8_bits(image).convert("L" if form.channels == 1 else "RGB")
         scaled = [edge * flat.size[at % 2] / whole[at % 2] for at, edge in enumerate(box)]
-        pixels = np.asarray(flat.resize(form.size, Image.Resampling.BILINEAR, box=scaled))
+        left, top, right, bottom = floor(scaled[0]), floor(scaled[1]), ceil(scaled[2]), ceil(scaled[3])
+        inside = [edge - (left, top)[at % 2] for at, edge in enumerate(scaled)]
+        cut = flat.crop((left, top, right, bottom))  # or the filter would see what is beyond the window
+        pixels = np.asarray(cut.resize(form.size, Image.Resampling.BILINEAR, box=inside))
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from levelhead.data.decode import Window
 from levelhead.data.lazy import LazyImages
-from levelhead.data.statistics import levels
+from levelhead.data.statistics import LEVELS, levels
 from levelhead.errors import WorkFailed
 
 TASK = 64  # images that a worker decodes at a time: enough to hide the hand-over, little enough to share a batch
@@ -152,7 +152,11 @@ def tasks(images: LazyImages, parts: Iterable[np.ndarray], task: Task | None = N
 def count_levels(images: LazyImages) -> np.ndarray:
     """How often each level occurs in each channel, int64 `(C, 256)`, in one pass through all images."""
     every = tasks(images, [np.arange(len(images))], Task(images, count=True))
-    return np.sum([answer.numpy() for answer in pool(images.workers).run(every)], axis=0)
+    counts = np.zeros((images.form.channels, LEVELS), dtype=np.int64)
+    for answer in pool(images.workers).run(every):
+        counts += answer.numpy()
+    pool(images.workers).close()
+    return counts
 
 
 def read_all(images: LazyImages) -> np.ndarray:
@@ -161,6 +165,7 @@ def read_all(images: LazyImages) -> np.ndarray:
     for answer in pool(images.workers).run(tasks(images, [np.arange(len(images))])):
         whole[done : done + len(answer)] = answer.numpy()
         done += len(answer)
+    pool(images.workers).close()
     return whole
 
 
