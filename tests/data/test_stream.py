@@ -1,7 +1,6 @@
 """Sets that stay on disk: the batches are those of memory bit for bit, whoever decodes, and nothing is left behind."""
 
 import json
-import multiprocessing as mp
 import os
 import signal
 import subprocess
@@ -232,10 +231,15 @@ def test_a_killed_worker_fails_the_work_and_the_next_has_others(folder):
     taken = stream.Stream(inputs)
     taken.expect([torch.arange(len(inputs))] * 50)
     taken.take(torch.arange(len(inputs)))
-    victim = mp.active_children()[0]
-    os.kill(victim.pid, signal.SIGKILL)
+    os.kill(stream.pool(2)._loader._iterator._workers[0].pid, signal.SIGKILL)
     with pytest.raises(WorkFailed, match="a process that decodes images died"):
         [taken.take(torch.arange(len(inputs))) for _ in range(49)]
+    again = stream.Stream(inputs)
+    assert np.array_equal(again.take(torch.arange(9)).numpy(), inputs.read(np.arange(9)))
+    os.kill(stream.pool(2)._loader._iterator._workers[1].pid, signal.SIGKILL)  # now, while it has nothing to do
+    time.sleep(0.2)
+    with pytest.raises(WorkFailed, match="a process that decodes images died"):
+        again.take(torch.arange(9))
     assert np.array_equal(stream.Stream(inputs).take(torch.arange(9)).numpy(), inputs.read(np.arange(9)))
 
 

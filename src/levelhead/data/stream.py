@@ -75,22 +75,22 @@ class Pool:
         """
         self._turn += 1
         turn, self._plan.tasks = self._turn, iter(tasks)
-        if self._loader is None:
-            self._loader = self._start()
-        answers = iter(self._loader)
-        while True:
-            if turn != self._turn:
-                raise Superseded
+        answers: Iterator[Any] | None = None
+        while turn == self._turn:
             try:
+                if answers is None:
+                    self._loader = self._start() if self._loader is None else self._loader
+                    answers = iter(self._loader)
                 answer = next(answers)
             except StopIteration:
                 return
-            except RuntimeError as error:
+            except (RuntimeError, EOFError, OSError) as error:  # the last two: in the middle of handing over a batch
                 self.close()
                 raise WorkFailed(f"a process that decodes images died (out of memory?): {error}") from error
             if isinstance(answer, str):
                 raise WorkFailed(answer)
             yield answer
+        raise Superseded
 
     def close(self) -> None:
         """End the workers; the next task starts others."""
