@@ -28,7 +28,7 @@ from torchvision.datasets import ImageFolder
 
 from _common import interleaved, ratios, write
 
-BATCH, NUMBER, PHOTOGRAPHS, SIDE = 128, 12_800, 384, 224
+BATCH, NUMBER, PHOTOGRAPHS, SIDE = 128, 5_120, 128, 224
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 
 
