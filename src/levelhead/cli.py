@@ -66,6 +66,14 @@ SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides whi
 ImageSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")
 ]
+StreamWord = Annotated[
+    str,
+    typer.Option(rich_help_panel=_DATA, metavar="auto|always|never",
+                 help="Leave encoded images on disk; auto: where half of the free memory would not hold them."),
+]  # fmt: skip
+Workers = Annotated[
+    int | None, typer.Option(min=0, rich_help_panel=_DATA, help="Processes that decode images; one a core, at most 4.")
+]
 Model = Annotated[
     str,
     typer.Option(rich_help_panel=_TRAINING, metavar="NAME",
@@ -97,6 +105,11 @@ Crop = Annotated[
     int | None, typer.Option(rich_help_panel=_TRAINING, help="Random crop after padding by so many pixels.")
 ]
 Flip = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING, help="Random mirror images.")]
+ResizedCrop = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="SHARE",
+                 help="Random window of at least this share of the original image, scaled: 0.08 as for ImageNet."),
+]  # fmt: skip
 Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
 Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
 Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
@@ -175,6 +188,8 @@ def compare(
     test_size: TestSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
+    stream: StreamWord = "auto",
+    workers: Workers = None,
     method: Annotated[
         list[str] | None,
         typer.Option("--method", "-m", rich_help_panel=_METHOD,
@@ -195,6 +210,7 @@ def compare(
     clip: Clip = None,
     crop: Crop = None,
     flip: Flip = None,
+    resized_crop: ResizedCrop = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -237,6 +253,8 @@ def train(
     test_size: TestSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
+    stream: StreamWord = "auto",
+    workers: Workers = None,
     model: Model = "auto",
     recipe: RecipeName = None,
     epochs: Epochs = None,
@@ -250,6 +268,7 @@ def train(
     clip: Clip = None,
     crop: Crop = None,
     flip: Flip = None,
+    resized_crop: ResizedCrop = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -615,6 +634,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "clip",
         "crop",
         "flip",
+        "resized_crop",
     )
     chosen = {name: given[name] for name in training}
     make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
@@ -628,12 +648,20 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "test_size",
         "split_seed",
         "image_size",
+        "stream",
+        "workers",
     )
+    if given["resized_crop"] is not None:
+        if given["stream"] == "never":
+            raise ValueError(
+                "--resized-crop reads the original images again and again, so they stream: not --stream never"
+            )
+        given = {**given, "stream": "always"}
     data = load(given["data"], **{name: given[name] for name in names})
     if data.kind == "image":
         usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
-    elif chosen["crop"] or chosen["flip"]:
+    elif chosen["crop"] or chosen["flip"] or chosen["resized_crop"]:
         what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
         raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
     kind = devices[0].split(":")[0]

@@ -145,9 +145,9 @@ def _surface(asked: Asked) -> _Drawn:
         raise ValueError(f"surface draws data in a plane, such as spiral; {identity['name']} has {identity['shape']}")
     data = load(identity["name"], data_dir=asked.data_dir, split_seed=identity["split"]["split_seed"])
     train = data.splits["train"]
+    plane = cast(Any, train.inputs)  # vectors, which do not stream
     found = [
-        surface.surface(method, load_run(asked.run(method)).logits, train.inputs, train.labels)
-        for method in asked.shown()
+        surface.surface(method, load_run(asked.run(method)).logits, plane, train.labels) for method in asked.shown()
     ]
     drawn, axes = _panels(len(found), height=PANEL + 0.3)
     for ax, each in zip(axes, found, strict=True):

@@ -7,7 +7,7 @@ What a network needs to know of its inputs beside its weights (shape, class name
 in the run's `inputs.json`. N examples, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from levelhead.spec import parse
 from levelhead.train.execute import INPUTS
 from levelhead.train.run import FINISHED
 
+#: Inputs that are read at a time: a whole number of batches.
+BLOCK = 8 * BATCH
 _DTYPES = {"32": torch.float32, "64": torch.float64, "bf16": torch.float32, "16": torch.float32}
 _AUTOCAST = {"bf16": torch.bfloat16, "16": torch.float16}
 
@@ -193,12 +195,13 @@ def predict_source(
     found = read_source(where, data_dir=data_dir, label=label, text=text, image_size=size)
     chosen = _parts(found, part)
     columns = _columns(found.classes, trained.classes, where)
-    inputs = np.concatenate([found.parts[name].read(np.arange(len(found.parts[name].labels))) for name in chosen])
     starts = np.cumsum([0, *(len(each.labels) for each in found.parts.values())])
     first = dict(zip(found.parts, starts))
     return Predictions(
         labels=columns[np.concatenate([found.parts[name].labels for name in chosen])],
-        logits=trained.logits(_read_as(trained, found, inputs, where)),
+        logits=np.concatenate(
+            [trained.logits(_read_as(trained, found, each, where)) for each in _blocks(found, chosen)]
+        ),
         ids=np.concatenate([first[name] + np.arange(len(found.parts[name].labels)) for name in chosen]),
         role=chosen[0] if len(chosen) == 1 and "test" in chosen else "unknown",
         classes=trained.classes,
@@ -220,6 +223,13 @@ def _unlabelled(trained: Trained, folder: Path, meta: dict[str, str]) -> Predict
         classes=trained.classes,
         meta={**meta, **NO_LABELS},
     )
+
+
+def _blocks(found: Source, chosen: Sequence[str]) -> Iterator[np.ndarray]:
+    """The inputs of some parts, some at a time, so that a set of images may be larger than memory."""
+    for part in (found.parts[name] for name in chosen):
+        for rows in np.split(np.arange(len(part.labels)), range(BLOCK, len(part.labels), BLOCK)):
+            yield part.read(rows)
 
 
 def _parts(found: Source, part: str | None) -> list[str]:

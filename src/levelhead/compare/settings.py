@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from levelhead import models
@@ -99,7 +100,9 @@ class Comparison:
         with torch.random.fork_rng(devices=[]):
             model = self._model()
             if self.data.kind == "text":
-                inputs = torch.from_numpy(self.data.splits["train"].inputs[:4]).long()
+                ids = self.data.splits["train"].inputs
+                assert isinstance(ids, np.ndarray)
+                inputs = torch.from_numpy(ids[:4]).long()
             else:
                 inputs = torch.randn(4, *self.data.shape)
             labels = torch.tensor([0, 1, 0, 1])

@@ -72,7 +72,8 @@ class Crew:
     def _start(self, device: str) -> _Worker:
         context = mp.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self.shared, self.threads), daemon=True)
+        # no daemon, which may have no processes of its own to decode images; `_dismiss` ends it in any case
+        process = context.Process(target=_serve, args=(theirs, self.shared, self.threads))
         with _child_environment(self.threads):
             process.start()
         theirs.close()

@@ -32,6 +32,7 @@ from levelhead.data import (
 )
 from levelhead.data.assemble import assemble
 from levelhead.data.download import DownloadError
+from levelhead.data.memory import Streaming
 from levelhead.data.records import Augment, Dataset, Split
 from levelhead.data.source import Request, Source
 
@@ -108,6 +109,8 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     text: str | None = None,
     max_words: int | None = None,
+    stream: str = "auto",
+    workers: int | None = None,
 ) -> Dataset:
     """Loads a data set and gives every example exactly one role.
 
@@ -131,11 +134,16 @@ def load(
             cover it, then cut at the centre. By default the most common size, its longer side at most 64.
         text: the column of texts in a table.
         max_words: how many words of a text are used, by default 400.
+        stream: whether encoded images stay on disk and are decoded when they are used: `always`, `never`, or
+            `auto`, where all of them would take more than half of the free memory. No number depends on it.
+        workers: processes that decode, 0 for none; by default one a core and at most four, and those only to
+            stream.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
             sentence says what came, what is needed and where.
         DownloadError: a set known by name is not there and could not be downloaded.
+        WorkFailed: an image that streams cannot be read.
 
     Example:
         >>> load("spiral", train_size=100).split_info["sizes"]
@@ -145,8 +153,26 @@ def load(
     for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):
         if size is not None:
             _check_option(name, size, lowest=1)
-    found = read_source(source, data_dir=data_dir, label=label, image_size=image_size, text=text, max_words=max_words)
-    return assemble(found, train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
+    if workers is not None:
+        _check_option("workers", workers, lowest=0)
+    streaming = Streaming(stream, workers)
+    found = read_source(
+        source,
+        data_dir=data_dir,
+        label=label,
+        image_size=image_size,
+        text=text,
+        max_words=max_words,
+        streaming=streaming,
+    )
+    return assemble(
+        found,
+        train_size=train_size,
+        cal_size=cal_size,
+        test_size=test_size,
+        split_seed=split_seed,
+        streaming=streaming,
+    )
 
 
 def read_source(
@@ -157,6 +183,7 @@ def read_source(
     image_size: int | tuple[int, int] | None = None,
     text: str | None = None,
     max_words: int | None = None,
+    streaming: Streaming = Streaming(),  # noqa: B008 (frozen)
 ) -> Source:
     """The parts of a data set as they came, for those who need no roles; arguments and errors as for `load`."""
     read = _reader(str(source))
@@ -175,6 +202,7 @@ def read_source(
         image_size=_only_for(read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"),
         text=text,
         max_words=_only_for(read, TEXTS, "max_words", max_words, "texts"),
+        streaming=streaming,
     )
     return read(request)
 

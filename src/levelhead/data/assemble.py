@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from levelhead.data.checks import chunks
-from levelhead.data.records import ROLES, Dataset, Kind, Split
+from levelhead.data.fingerprint import Origin, fingerprint
+from levelhead.data.lazy import LazyImages
+from levelhead.data.memory import Streaming
+from levelhead.data.records import ROLES, Dataset, Split
 from levelhead.data.source import Source
 from levelhead.data.splits import default_cut, split_roles
+from levelhead.data.statistics import mean_and_std
 
 IMBALANCE = 3.0  # largest class over smallest from which a note is due
 FEW = 5  # examples of a class in a role below which a note is due
@@ -23,6 +26,7 @@ def assemble(
     cal_size: int | None = None,
     test_size: int | None = None,
     split_seed: int = 0,
+    streaming: Streaming = Streaming(),  # noqa: B008 (frozen)
 ) -> Dataset:
     """Gives every role its examples and computes what depends on them.
 
@@ -32,9 +36,11 @@ def assemble(
         cal_size: how many are cut for `cal`.
         test_size: how many are cut for `test`.
         split_seed: decides which.
+        streaming: whether images stay on disk.
 
     Raises:
         ValueError: a class is missing or too small, a size does not fit or has no effect.
+        WorkFailed: an image that streams cannot be read.
     """
     _check_every_class_is_in_train(source)
     asked = {"train": train_size, "cal": cal_size, "test": test_size}
@@ -51,8 +57,11 @@ def assemble(
         positions = split_roles(labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
-    splits = _read_splits(source, positions)
-    mean, std = mean_and_std(splits["train"].inputs, source.kind)
+    splits, origins = _read_splits(source, positions, streaming)
+    inputs = splits["train"].inputs
+    streams = isinstance(inputs, LazyImages)
+    name = fingerprint(splits, source.classes, source.words, origins)
+    mean, std = mean_and_std(inputs, source.kind, name)
     info: dict[str, Any] = {
         "split_seed": split_seed,
         "train_size": train_size,
@@ -70,61 +79,63 @@ def assemble(
         mean=mean,
         std=std,
         augment=source.augment,
-        origin=source.origin,
+        origin=f"{source.origin}; streamed" if streams else source.origin,
         notes=tuple(dict.fromkeys((*source.notes, *_notes(source, splits)))),
-        fingerprint=fingerprint(splits, source.classes, source.words),
+        fingerprint=name,
         split_info=info,
         words=source.words,
     )
 
 
-def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors); none for texts.
-
-    Two passes in float64, chunk by chunk. Where there is no spread (less than 1e-6 of the values' size) the
-    deviation is given as 1, so that dividing by it leaves a constant a constant.
-
-    Returns:
-        Two float32 arrays, `(C,)` or `(D,)`.
-    """
-    if kind == "text":
-        return np.empty(0, np.float32), np.empty(0, np.float32)
-    axes = (0, 2, 3) if kind == "image" else (0,)
-    unit = 255.0 if inputs.dtype == np.uint8 else 1.0
-    number = inputs.size // inputs.shape[1]
-    mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks(inputs)) / number
-    around = mean.reshape(-1, 1, 1) if kind == "image" else mean
-    square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks(inputs)) / number
-    std = np.sqrt(square) / unit
-    mean = mean / unit
-    flat = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    return mean.astype(np.float32), np.where(flat, 1.0, std).astype(np.float32)
-
-
-def fingerprint(splits: dict[str, Split], classes: tuple[str, ...], words: tuple[str, ...] | None = None) -> str:
-    """SHA-256 (hex) of class names, of the vocabulary and, role by role, of the arrays with their types and shapes."""
-    digest = hashlib.sha256(repr(classes).encode())
-    if words is not None:
-        digest.update(repr(words).encode())
-    for role in sorted(splits):
-        for array in (splits[role].inputs, splits[role].labels):
-            digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _read_splits(source: Source, positions: dict[str, np.ndarray]) -> dict[str, Split]:
-    """Each role's examples: those of the train part as `positions` says, other parts whole."""
+def _read_splits(
+    source: Source, positions: dict[str, np.ndarray], streaming: Streaming
+) -> tuple[dict[str, Split], dict[str, Origin]]:
+    """Each role's examples, those of the train part as `positions` says, other parts whole; and the encoded images
+    that they are made of."""
+    taken = {role: {role: np.arange(len(part.labels))} for role, part in source.parts.items()} | {"train": positions}
+    stays = _stays_on_disk(source, taken, streaming)
     splits: dict[str, Split] = {}
+    origins: dict[str, Origin] = {}
     first_id = 0
     for part_role in (role for role in ROLES if role in source.parts):
         part = source.parts[part_role]
-        taken = positions if part_role == "train" else {part_role: np.arange(len(part.labels))}
-        for role, where in taken.items():
-            inputs = np.ascontiguousarray(part.read(where))
+        lazy = None
+        if part.encoded is not None and (stays or streaming.workers):
+            lazy = LazyImages.of(part.encoded.on_disk(), part.encoded.form, streaming.decoders)
+        for role, where in taken[part_role].items():
+            inputs = np.ascontiguousarray(part.read(where)) if lazy is None else _left(lazy.take(where), stays)
             splits[role] = Split(inputs, part.labels[where], where + first_id)
+            if part.encoded is not None:
+                origins[role] = Origin(part.encoded, where)
         first_id += len(part.labels)
-    return {role: splits[role] for role in ROLES if role in splits}
+    return {role: splits[role] for role in ROLES if role in splits}, origins
+
+
+def _left(images: LazyImages, stays: bool) -> np.ndarray | LazyImages:
+    """The images as they are if they stay on disk, else decoded by the workers."""
+    if stays:
+        return images
+    from levelhead.data.stream import read_all  # which needs torch
+
+    return read_all(images)
+
+
+def _stays_on_disk(source: Source, taken: dict[str, dict[str, np.ndarray]], streaming: Streaming) -> bool:
+    """Whether the images of all roles stream; refuses words that have no effect here."""
+    forms = {role: part.encoded.form for role, part in source.parts.items() if part.encoded is not None}
+    if len(forms) < len(source.parts):
+        if streaming.word == "always":
+            raise ValueError(
+                f"{source.name} does not lie in files of encoded images that could be read one by one, so it cannot "
+                "stream; leave out stream=always, and a random resized crop"
+            )
+        if streaming.workers is not None:
+            raise ValueError(
+                f"workers= has no effect: {source.name} does not lie in image files to decode; leave it out"
+            )
+        return False
+    numbers = {role: sum(map(len, rows.values())) for role, rows in taken.items()}
+    return streaming.wanted(sum(number * prod(forms[role].shape) for role, number in numbers.items()))
 
 
 def _check_every_class_is_in_train(source: Source) -> None:
@@ -190,6 +201,7 @@ def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
             )
     if source.kind == "vector":
         inputs = splits["train"].inputs
+        assert isinstance(inputs, np.ndarray)
         constant = int((inputs.max(axis=0) == inputs.min(axis=0)).sum())
         if constant:
             notes.append(f"{constant} of {inputs.shape[1]} features are constant in train")

@@ -5,25 +5,36 @@ B batch, C channels, D features, H, W, N examples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from levelhead.data.decode import Window
+from levelhead.data.lazy import LazyImages
 from levelhead.data.records import Augment, Split
+from levelhead.data.stream import Stream
 
 
 class Batches:
-    """A split whose inputs and labels lie on a device, images as stored (uint8 stays uint8).
+    """A split whose labels, and inputs unless they stream, lie on a device, images as stored (uint8 stays uint8).
 
     Attributes:
         inputs: `(N, C, H, W)` uint8 or float32, `(N, D)` float32, or `(N, L)` int32; shared with the split where
-            the device allows, never written to.
+            the device allows, never written to. Of a split on disk a stream of the first.
         labels: int64 `(N,)`.
+        device: where batches are made.
     """
 
     def __init__(self, split: Split, *, device: torch.device | str = "cpu") -> None:
-        self.inputs = torch.from_numpy(split.inputs).to(device)
+        self.device = torch.device(device)
+        self.inputs: Tensor | Stream
+        if isinstance(split.inputs, LazyImages):
+            self.inputs = Stream(split.inputs)
+        else:
+            self.inputs = torch.from_numpy(split.inputs).to(device)
         self.labels = torch.from_numpy(split.labels).to(device)
 
     def __len__(self) -> int:
@@ -44,6 +55,16 @@ class Batches:
             int64 `(N,)` on the CPU.
         """
         return torch.randperm(len(self), generator=generator)
+
+    def expect(self, parts: Sequence[Tensor], window: Window | None = None) -> None:
+        """Announces what will be taken next, in this order, so that images on disk are decoded ahead.
+
+        Args:
+            parts: the `indices` of the batches to come, each int64 `(B,)`.
+            window: the random windows that `take` cuts out of training images where `augment.window` says so.
+        """
+        if isinstance(self.inputs, Stream):
+            self.inputs.expect(parts, window)
 
     def take(
         self,
@@ -73,8 +94,7 @@ class Batches:
         Raises:
             ValueError: training on images without a generator.
         """
-        indices = indices.to(self.inputs.device)
-        inputs, labels = self.inputs[indices], self.labels[indices]
+        inputs, labels = self._stored(indices, windows=train and augment.window is not None)
         if train and inputs.ndim == 4:
             if generator is None:
                 raise ValueError("take(train=True) needs generator=, the source of random crops and flips")
@@ -82,10 +102,22 @@ class Batches:
             if augment.crop:
                 inputs = crop(inputs, augment.crop, row, column)
             if augment.flip:
-                inputs = torch.where((mirror < 0.5).view(-1, 1, 1, 1), inputs.flip(-1), inputs)
+                inputs = mirrored(inputs, mirror < 0.5)
         if inputs.dtype == torch.int32:
             return inputs.long(), labels
         return normalise(inputs, mean, std), labels
+
+    def _stored(self, indices: Tensor, windows: bool) -> tuple[Tensor, Tensor]:
+        """Some inputs as they are stored, and their labels."""
+        here = indices.to(self.device)
+        if isinstance(self.inputs, Stream):
+            return self.inputs.take(indices, windows=windows).to(self.device), self.labels[here]
+        if windows:
+            raise ValueError(
+                "a random resized crop needs the images as they were, but these lie in memory at their final size; "
+                "load them with stream='always'"
+            )
+        return self.inputs.index_select(0, here), self.labels[here]
 
 
 def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
@@ -105,9 +137,18 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
     play = 2 * padding + 1
     top = (row * play).long()  # stays below play: the largest float32 below 1 times play is rounded down
     left = (column * play).long()
-    windows = F.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-    batch = torch.arange(len(images), device=images.device)
-    return windows[batch, :, top, left]
+    padded = F.pad(images, (padding,) * 4)
+    place = torch.arange(padded[..., 0].numel(), device=images.device).view(padded.shape[:3])[:, :, :height]
+    # every row of every window as a piece of one long row: a quarter of the time of picking windows by four indices
+    starts = (place + top.view(-1, 1, 1)) * padded.shape[-1] + left.view(-1, 1, 1)
+    return padded.view(-1).unfold(0, width, 1).index_select(0, starts.flatten()).view(images.shape)
+
+
+def mirrored(images: Tensor, which: Tensor) -> Tensor:
+    """Mirrors left and right those of the images `(B, C, H, W)` that `which`, bool `(B,)`, says; new memory."""
+    # a choice among whole images: a quarter of the time of `torch.where`, which chooses pixel by pixel
+    chosen = torch.arange(len(images), device=images.device) + len(images) * which
+    return torch.cat([images, images.flip(-1)]).index_select(0, chosen)
 
 
 def normalise(inputs: Tensor, mean: Tensor | np.ndarray, std: Tensor | np.ndarray) -> Tensor:
@@ -125,4 +166,4 @@ def normalise(inputs: Tensor, mean: Tensor | np.ndarray, std: Tensor | np.ndarra
     mean = torch.as_tensor(mean, dtype=torch.float32, device=inputs.device).view(shape)
     std = torch.as_tensor(std, dtype=torch.float32, device=inputs.device).view(shape)
     scale = 1 / (255 * std) if inputs.dtype == torch.uint8 else 1 / std
-    return (inputs * scale).sub_(mean / std).contiguous()
+    return inputs.to(torch.float32, copy=True).mul_(scale).sub_(mean / std).contiguous()

@@ -14,18 +14,22 @@ from __future__ import annotations
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 LONGEST_SIDE = 64  # pixels, unless the user asks for more
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+SURVEYED = 20_000  # files that are looked into before a set is read, at most
+TRIES = 10  # windows that are drawn until one fits, as torchvision does
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
 File = Path | bytes
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,41 @@ class Form:
     channels: int
     height: int
     width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(channels, height, width)`."""
+        return self.channels, self.height, self.width
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(width, height)`, as Pillow has it."""
+        return self.width, self.height
+
+
+@dataclass(frozen=True)
+class Window:
+    """A random resized crop, as ImageNet is trained with: a window of every image, anew in every epoch.
+
+    Attributes:
+        least: the smallest share of an image's area that is cut out, above 0 and at most 1.
+        seed: of the run.
+        epoch: counted from 0.
+    """
+
+    least: float
+    seed: int
+    epoch: int
+
+    def draws(self, position: int) -> np.ndarray:
+        """The numbers of one image for `decode_window`: of seed, epoch and position alone, whoever decodes."""
+        drawn = np.random.default_rng((self.seed, self.epoch, position)).random((TRIES, 4))
+        return np.column_stack([drawn, np.full(TRIES, self.least)])
+
+
+def spaced(items: Sequence[Item]) -> Sequence[Item]:
+    """All of them, or of very many some that are evenly spaced: looking into every file of ImageNet takes minutes."""
+    return items[:: -(-len(items) // SURVEYED) or 1]
 
 
 def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None) -> Form:
@@ -77,6 +116,60 @@ def decode(where: str, file: File, form: Form) -> np.ndarray:
             flat = ImageOps.fit(flat, (form.width, form.height), method=Image.Resampling.BILINEAR)
         pixels = np.asarray(flat)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def decode_window(where: str, file: File, form: Form, draws: np.ndarray) -> np.ndarray:
+    """A random window of one image, scaled to the form: uint8 `(channels, height, width)`. Raises like `decode`.
+
+    A JPEG is decoded at half, a quarter or an eighth of its size where the window stays at least as large as the form.
+
+    Args:
+        where: what to call the image in an error.
+        file: its path or content.
+        form: what it is brought to.
+        draws: what `Window.draws` gave, with the smallest share of the area in its last column: `(TRIES, 5)`.
+    """
+    from PIL import Image, ImageOps
+
+    with _opened(where, file) as image:
+        turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        whole = image.size[::-1] if turned else image.size
+        box = window_box(whole, draws)
+        wanted = [-(-side * new // (box[at + 2] - box[at])) for at, (side, new) in enumerate(zip(whole, form.size))]
+        image.draft(None, tuple(wanted[::-1] if turned else wanted))
+        ImageOps.exif_transpose(image, in_place=True)
+        flat = _to_8_bits(image).convert("L" if form.channels == 1 else "RGB")
+        scaled = [edge * flat.size[at % 2] / whole[at % 2] for at, edge in enumerate(box)]
+        left, top, right, bottom = floor(scaled[0]), floor(scaled[1]), ceil(scaled[2]), ceil(scaled[3])
+        inside = [edge - (left, top)[at % 2] for at, edge in enumerate(scaled)]
+        cut = flat.crop((left, top, right, bottom))  # or the filter would see what is beyond the window
+        pixels = np.asarray(cut.resize(form.size, Image.Resampling.BILINEAR, box=inside))
+    return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def window_box(size: tuple[int, int], draws: np.ndarray) -> tuple[int, int, int, int]:
+    """A window as Szegedy et al. (2015) draw it, in torchvision's way: left, top, right, bottom, in whole pixels.
+
+    Its area is uniform between the smallest share and the whole, its aspect log-uniform between 3/4 and 4/3; the first
+    of ten draws that fits is taken, else the largest window at the centre whose aspect is allowed.
+
+    Args:
+        size: width and height.
+        draws: uniform numbers, `(TRIES, 5)`: of area, aspect, left, top; the last column is the smallest share.
+
+    >>> window_box((40, 30), np.tile([1.0, 0.5, 0.0, 0.0, 1.0], (TRIES, 1)))  # the whole area is never a square
+    (0, 0, 40, 30)
+    """
+    width, height = size
+    for area, aspect, left, top, least in draws:
+        share, ratio = least + (1 - least) * area, (3 / 4) ** (1 - 2 * aspect)
+        wide, high = round((width * height * share * ratio) ** 0.5), round((width * height * share / ratio) ** 0.5)
+        if 0 < wide <= width and 0 < high <= height:
+            x, y = int(left * (width - wide + 1)), int(top * (height - high + 1))
+            return x, y, x + wide, y + high
+    wide, high = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
+    x, y = (width - wide) // 2, (height - high) // 2
+    return x, y, x + wide, y + high
 
 
 def _to_8_bits(image: Any) -> Any:

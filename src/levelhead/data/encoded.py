@@ -1,7 +1,7 @@
-"""Parquet of encoded images, as Hugging Face stores them: a column of {bytes, path} and one of labels.
+"""Parquet or Arrow of encoded images, as Hugging Face stores them: a column of {bytes, path} and one of labels.
 
 Files are `train.parquet`, `test.parquet` (and `val`/`validation`, `cal`), or shards
-`train-00000-of-00003.parquet`, in the folder itself or in its `data/` or `plain_text/`.
+`train-00000-of-00003.parquet`, or the same ending in `.arrow`, in the folder itself or in its `data/` or `plain_text/`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from levelhead.data import arrow
+from levelhead.data.blobs import Blobs
 from levelhead.data.checks import check_class_indices, encode_labels
-from levelhead.data.decode import Form, decode, survey
-from levelhead.data.jpeg import decode_jpeg
+from levelhead.data.decode import Form, spaced, survey
 from levelhead.data.source import Part, Request, Source
 from levelhead.data.table import label_values
 
@@ -27,17 +28,26 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 
 @dataclass(frozen=True, eq=False)
 class EncodedImages:
-    """The rows of one split: the images' bytes (a pyarrow array), labels, and class names if stored."""
+    """The rows of one split: the images' bytes, labels, and class names if stored.
+
+    `images` is a chunked array of pyarrow, or says where they lie in mapped files. `paths` and `column` are where they
+    came from.
+    """
 
     where: str
     images: Any
     labels: np.ndarray
     names: tuple[str, ...]
+    paths: Sequence[Path]
+    column: str
 
     def file(self, row: int) -> tuple[str, bytes]:
         """What to call the image of a row in an error, and its bytes."""
-        content = self.images[int(row)].as_py()
         where = f"{self.where}, image {int(row)}"
+        if isinstance(self.images, Blobs):
+            content = self.images.content(int(row)) if self.images.length[int(row)] else b""
+        else:
+            content = self.images[int(row)].as_py()
         if not content:
             raise ValueError(
                 f"{where} has no bytes, perhaps only the path of a file elsewhere; store the images inside"
@@ -48,25 +58,47 @@ class EncodedImages:
         """Whether the images went through JPEG, which loses detail."""
         return self.file(0)[1].startswith(b"\xff\xd8")
 
-    def decoded(self, rows: np.ndarray, form: Form) -> np.ndarray:
-        """These rows as uint8 `(n, C, H, W)`."""
-        images = np.empty((len(rows), form.channels, form.height, form.width), dtype=np.uint8)
-        for place, row in enumerate(rows):
-            where, content = self.file(row)
-            quick = decode_jpeg(content, images.shape[1:])
-            images[place] = decode(where, content, form) if quick is None else quick
-        return images
-
     def part(self, labels: np.ndarray, form: Form) -> Part:
         """The split as a part of a source, decoded when it is known which rows are wanted."""
-        return Part(labels, lambda rows: self.decoded(rows, form))
+        return Part.of_encoded(_Formed(self, form), labels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Formed:
+    """A split's images and what they are brought to: what a part of a source is made of."""
+
+    split: EncodedImages
+    form: Form
+
+    @property
+    def length(self) -> np.ndarray:
+        """Bytes of each, int64 `(N,)`."""
+        from pyarrow import compute
+
+        images = self.split.images
+        if isinstance(images, Blobs):
+            return images.length
+        return compute.fill_null(compute.binary_length(images), 0).to_numpy().astype(np.int64)
+
+    def where(self, row: int) -> str:
+        """What to call one in an error."""
+        return f"{self.split.where}, image {row}"
+
+    def content(self, row: int) -> bytes:
+        """The bytes of one."""
+        return self.split.file(row)[1]
+
+    def on_disk(self) -> Blobs:
+        """Where they lie in Arrow files, unpacked if they are in parquet."""
+        images = self.split.images
+        return images if isinstance(images, Blobs) else arrow.blobs(self.split.paths, self.split.column)
 
 
 def shards(folder: Path) -> dict[str, list[Path]]:
-    """The parquet files of each role in a folder, in order; empty if there is no train."""
+    """The parquet or Arrow files of each role in a folder, in order; empty if there is no train."""
     for place in (folder, folder / "data", folder / "plain_text"):
         found: dict[str, list[Path]] = {}
-        for path in sorted(place.glob("*.parquet")):
+        for path in sorted(path for path in place.glob("*") if path.suffix in (".parquet", ".arrow")):
             role = SPLITS.get(path.name.split(".")[0].split("-")[0])
             if role is not None:
                 found.setdefault(role, []).append(path)
@@ -75,41 +107,43 @@ def shards(folder: Path) -> dict[str, list[Path]]:
     return {}
 
 
-def read_split(paths: Sequence[Path], label: str | None = None) -> EncodedImages:
-    """Reads the shards of one split without decoding.
+def read_split(paths: Sequence[Path], label: str | None = None, *, mapped: bool = False) -> EncodedImages:
+    """Reads the shards of one split without decoding; `mapped` leaves the images on disk.
 
     Raises:
-        ValueError: not parquet, no image or label column, no rows, a row without a label; with the path.
+        ValueError: not parquet or Arrow, no image or label column, no rows, a row without a label; with the path.
     """
     import pyarrow as pa
-    from pyarrow import parquet
+    from pyarrow import compute
 
     where = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     try:
-        schema = parquet.read_schema(paths[0])
+        schema = arrow.read_schema(paths[0])
         image_column = _column(where, schema.names, IMAGE_COLUMNS, "images")
         label_column = _column(where, schema.names, (label,) if label else LABEL_COLUMNS, "labels")
-        tables = [parquet.read_table(path, columns=[image_column, label_column]) for path in paths]
-        table = pa.concat_tables(tables)
+        columns = [label_column] if mapped else [image_column, label_column]
+        table = pa.concat_tables([arrow.read_columns(path, columns) for path in paths])
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{where} cannot be read as parquet ({error}); copy or download it again") from error
-    images = table[image_column].combine_chunks()
-    if not pa.types.is_struct(images.type) or images.type.get_field_index("bytes") < 0:
-        raise ValueError(
-            f"{where}: column {image_column!r} must hold {{bytes, path}} of encoded images, got {images.type}"
-        )
+        kind = arrow.kind(paths[0])
+        raise ValueError(f"{where} cannot be read as {kind} ({error}); copy or download it again") from error
+    stored = schema.field(image_column).type
+    if not pa.types.is_struct(stored) or stored.get_field_index("bytes") < 0:
+        raise ValueError(f"{where}: column {image_column!r} must hold {{bytes, path}} of encoded images, got {stored}")
+    images = arrow.blobs(paths, image_column) if mapped else compute.struct_field(table[image_column], "bytes")
     if table.num_rows == 0:
         raise ValueError(f"{where} is empty; every split needs at least one example of each class")
     labels = label_values(f"{where}, column {label_column!r}", table[label_column])
-    return EncodedImages(where, images.field("bytes"), labels, _class_names(schema, label_column))
+    return EncodedImages(where, images, labels, _class_names(schema, label_column), tuple(paths), image_column)
 
 
 def read(request: Request) -> Source:
     """A user's folder of such files: images of one form, classes as stored or from the labels."""
     folder = Path(request.source).expanduser()
-    splits = {role: read_split(paths, request.label) for role, paths in shards(folder).items()}
-    files = (split.file(row) for split in splits.values() for row in range(len(split.labels)))
-    form = survey(files, request.image_size)
+    found = shards(folder)
+    mapped = request.streaming.wanted(sum(path.stat().st_size for paths in found.values() for path in paths))
+    splits = {role: read_split(paths, request.label, mapped=mapped) for role, paths in found.items()}
+    rows = [(split, row) for split in splits.values() for row in range(len(split.labels))]
+    form = survey((split.file(row) for split, row in spaced(rows)), request.image_size)
     stored = splits["train"].names
     notes: tuple[str, ...] = ()
     if stored:
@@ -124,7 +158,7 @@ def read(request: Request) -> Source:
         kind="image",
         classes=classes,
         parts={role: split.part(labels[role], form) for role, split in splits.items()},
-        origin=f"parquet of encoded images in {folder}, brought to {form.height}x{form.width}",
+        origin=f"{arrow.kind(found['train'][0])} of encoded images in {folder}, brought to {form.height}x{form.width}",
         notes=notes,
     )
 

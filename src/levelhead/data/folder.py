@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from levelhead.data.decode import Form, decode, survey
+from levelhead.data.blobs import Blobs
+from levelhead.data.decode import Form, spaced, survey
+from levelhead.data.lazy import LazyImages
 from levelhead.data.records import ROLES
 from levelhead.data.source import Part, Request, Source
 
@@ -37,9 +39,8 @@ class _Tree:
         return [path for name in classes for path in self.images[name]]
 
     def part(self, classes: Sequence[str], form: Form) -> Part:
-        paths = self.paths(classes)
         labels = np.repeat(np.arange(len(classes)), [len(self.images[name]) for name in classes])
-        return Part(labels, lambda positions: _read(paths, positions, form))
+        return Part.of_encoded(LazyImages.of(Blobs.of_files(self.paths(classes)), form), labels)
 
 
 def read(request: Request) -> Source:
@@ -57,7 +58,7 @@ def read(request: Request) -> Source:
             f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
         )
     files = [path for tree in trees.values() for path in tree.paths(classes)]
-    form = survey(((str(path), path) for path in files), request.image_size)
+    form = survey(((str(path), path) for path in spaced(files)), request.image_size)
     split = len(trees) > 1 or trees["train"].folder != root
     layout = f"{', '.join(trees)} of class folders" if split else "one tree of class folders"
     others = [path for tree in trees.values() for path in tree.others]
@@ -71,13 +72,6 @@ def read(request: Request) -> Source:
         if others
         else (),
     )
-
-
-def _read(paths: list[Path], positions: np.ndarray, form: Form) -> np.ndarray:
-    images = np.empty((len(positions), form.channels, form.height, form.width), dtype=np.uint8)
-    for row, position in enumerate(positions):
-        images[row] = decode(str(paths[position]), paths[position], form)
-    return images
 
 
 def _trees(root: Path) -> dict[str, _Tree]:

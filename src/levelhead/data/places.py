@@ -13,8 +13,11 @@ def data_root(data_dir: str | None) -> Path:
     `data_dir`, else the environment's LEVELHEAD_DATA, else `levelhead` in the user's cache folder.
     """
     named = data_dir or os.environ.get("LEVELHEAD_DATA")
-    if named:
-        return Path(named).expanduser()
+    return Path(named).expanduser() if named else cache_root()
+
+
+def cache_root() -> Path:
+    """The folder of what can be made or downloaded again: `levelhead` in the user's cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "levelhead"
 

@@ -11,28 +11,35 @@ from typing import Any, Literal
 
 import numpy as np
 
+from levelhead.data.lazy import LazyImages
+
 ROLES = ("train", "val", "cal", "test")
 Kind = Literal["image", "vector", "text"]
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random crop and flip of training images; the default is neither.
+    """Random crop, window and flip of training images; the default is none of them.
 
     Attributes:
         crop: zero pixels added on every side before a window of the old size is cut out at random; 0 is no
             crop.
         flip: mirror left and right with probability 1/2.
+        window: the smallest share of an image's area that a random resized crop cuts out of the original image;
+            None is no such crop.
     """
 
     crop: int = 0
     flip: bool = False
+    window: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.crop, bool) or not isinstance(self.crop, int) or self.crop < 0:
             raise ValueError(f"crop is a padding in pixels, 0 (no crop) or more; got {self.crop!r}")
         if not isinstance(self.flip, bool):
             raise ValueError(f"flip is true or false; got {self.flip!r}")
+        if self.window is not None and not 0 < self.window <= 1:
+            raise ValueError(f"window is a share of an image's area, above 0 and at most 1; got {self.window!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +48,13 @@ class Split:
 
     Attributes:
         inputs: images, uint8 or float32 in [0, 1], `(N, C, H, W)`; vectors, float32, `(N, D)`; texts, int32 word
-            ids, `(N, L)`.
+            ids, `(N, L)`. Images that stream stay on disk: an array that is computed when it is read.
         labels: int64 `(N,)`, indices into the data set's `classes`.
         ids: int64 `(N,)`, the example's position in the whole source, whose parts are counted on in the order
             train, val, cal, test: no two examples of a source share an id, whatever their role.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | LazyImages
     labels: np.ndarray
     ids: np.ndarray
 
@@ -69,7 +76,8 @@ class Dataset:
         augment: what this source's training images are augmented with unless the user says otherwise.
         origin: one sentence: where it came from and in which layout.
         notes: sentences that a user should see before training (imbalance, tiny classes, a lossy copy).
-        fingerprint: SHA-256 (hex) of roles, inputs, labels and class names, not of paths.
+        fingerprint: SHA-256 (hex) of roles, inputs (encoded images: as they are stored), labels and class names,
+            not of paths; the same whether the set streams or not.
         split_info: how the roles came about, ready for JSON.
         words: of texts, the word of every id; 0 is padding and 1 a word that is not in the vocabulary.
     """

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from levelhead.data.lazy import Encoded, pixels
+from levelhead.data.memory import Streaming
 from levelhead.data.records import Augment, Kind
 
 
@@ -17,15 +19,29 @@ class Part:
     Attributes:
         labels: int64 `(N,)`, indices into the source's classes.
         read: takes int64 positions `(n,)` and gives those inputs, new memory, as `Split.inputs` wants them.
+        encoded: the images that `read` decodes, if that is what it does; without, the part cannot stream.
     """
 
     labels: np.ndarray
     read: Callable[[np.ndarray], np.ndarray]
+    encoded: Encoded | None = None
 
     @classmethod
     def of_array(cls, inputs: np.ndarray, labels: np.ndarray) -> Part:
         """A part whose inputs already lie in memory."""
         return cls(np.asarray(labels, dtype=np.int64), lambda positions: inputs[positions])
+
+    @classmethod
+    def of_encoded(cls, encoded: Encoded, labels: np.ndarray) -> Part:
+        """A part of encoded images, which are decoded when it is known which are wanted, or stay where they are."""
+
+        def read(positions: np.ndarray) -> np.ndarray:
+            images = np.empty((len(positions), *encoded.form.shape), dtype=np.uint8)
+            for row, position in enumerate(map(int, positions)):
+                images[row] = pixels(encoded.where(position), encoded.content(position), encoded.form)
+            return images
+
+        return cls(np.asarray(labels, dtype=np.int64), read, encoded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +84,7 @@ class Request:
         image_size: height and width that a folder's images are brought to, or None for the usual size in it.
         text: the column of texts in a table, or None.
         max_words: how many words of a text are used, or None for the usual number.
+        streaming: whether images stay on disk.
     """
 
     source: str
@@ -76,3 +93,4 @@ class Request:
     image_size: tuple[int, int] | None = None
     text: str | None = None
     max_words: int | None = None
+    streaming: Streaming = Streaming()

@@ -46,7 +46,7 @@ class Subject:
     @property
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the training split, by channel or feature."""
-        device = self.test.inputs.device
+        device = self.test.device
         mean, std = (torch.from_numpy(each).to(device, self.dtype) for each in (self.data.mean, self.data.std))
         return mean, std
 
@@ -67,7 +67,7 @@ class Subject:
         """Predictions on these batches of normalised inputs; ``like_test``: with labels and ids of the test split."""
         split = self.data.splits["test"]
         labels, ids = (split.labels, split.ids) if like_test else (labels, None)
-        device = self.test.inputs.device
+        device = self.test.device
 
         def answer(batch: Tensor) -> Tensor:
             with self.precision():

@@ -11,7 +11,10 @@ from levelhead.train.schedule import parse_schedule
 
 
 class Recipe(BaseModel):
-    """Optimiser, weight decay and schedule; batch, epochs, crop and flip. Momentum belongs to SGD alone."""
+    """Optimiser, weight decay and schedule; batch, epochs, crop and flip. Momentum belongs to SGD alone.
+
+    ``crop`` is a padding in pixels; ``resized_crop`` the smallest share of an image's area that is cut out and scaled.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +29,7 @@ class Recipe(BaseModel):
     clip: float | None = Field(None, gt=0, allow_inf_nan=False)
     crop: int = Field(0, ge=0, le=64)
     flip: bool = False
+    resized_crop: float | None = Field(None, gt=0, le=1)
 
     @model_validator(mode="after")
     def _sound(self) -> "Recipe":
@@ -70,7 +74,7 @@ def make_recipe(name: str, kind: str, paper: str | None = None, **given: Any) ->
     usual = DEFAULTS.get(name, DEFAULTS[kind]) if paper is None else PAPERS[paper].arguments
     said = {key: value for key, value in given.items() if value is not None}
     if paper is not None and kind != "image":
-        usual = {key: value for key, value in usual.items() if key not in ("crop", "flip")}
+        usual = {key: value for key, value in usual.items() if key not in ("crop", "flip", "resized_crop")}
     chosen = usual | said
     if chosen.get("optimizer", "sgd") != "sgd":
         # of a usual recipe for SGD; what was said stays, and is refused

@@ -18,6 +18,7 @@ from torch import Tensor
 from levelhead import models
 from levelhead.composition import Objective
 from levelhead.data import Augment, Batches, Dataset
+from levelhead.data.decode import Window
 from levelhead.errors import WorkFailed
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
@@ -72,7 +73,9 @@ class Trainer:
         self.fabric = Fabric(**_fabric_arguments(run))
         device = self.fabric.device
         self.batches = {role: Batches(split, device=device) for role, split in data.splits.items()}
-        self.augment = Augment(crop=self.recipe.crop, flip=self.recipe.flip) if data.kind == "image" else Augment()
+        self.augment = Augment()
+        if data.kind == "image":
+            self.augment = Augment(self.recipe.crop, self.recipe.flip, self.recipe.resized_crop)
         self.mean, self.std = (torch.from_numpy(value).to(device) for value in (data.mean, data.std))
         # Initial weights and data order come from the seed alone, so methods are paired run by run.
         torch.manual_seed(stream(run.seed, "weights"))
@@ -124,6 +127,7 @@ class Trainer:
         rows = torch.arange(len(self.batches[role]))
         if at_most is not None and len(rows) > at_most:
             rows = torch.linspace(0, len(rows) - 1, at_most, dtype=torch.float64).long()
+        self.batches[role].expect(rows.split(EVAL_BATCH))
         with self.fabric.autocast():
             parts = [self.objective.predict(self.clean(role, part)[0]).float().cpu() for part in rows.split(EVAL_BATCH)]
         return torch.cat(parts).numpy()
@@ -144,6 +148,7 @@ class Trainer:
         place, total = self.place, self.steps_per_epoch
         if place.order is None:
             place.order = self.batches["train"].permutation(self.order)
+        self._expect()
         began, seen = time.perf_counter(), 0
         base = place.seconds
         self.objective.set_epoch(place.epoch)
@@ -171,6 +176,15 @@ class Trainer:
                         self._save()
                     raise Stopped
         self._end_epoch()
+
+    def _expect(self) -> None:
+        """Tell the data which batches of this epoch are to come."""
+        place, window = self.place, None
+        assert place.order is not None
+        if self.augment.window is not None:
+            window = Window(self.augment.window, stream(self.run.seed, "windows"), place.epoch)
+        rows = place.order[place.step * self.recipe.batch :].split(self.recipe.batch)
+        self.batches["train"].expect(rows[: self.steps_per_epoch - place.step], window)
 
     def _steps(self, rows: Tensor) -> list[dict[str, Tensor]]:
         """One batch through as many updates as the method makes of it; the terms of the losses, still on the device."""
