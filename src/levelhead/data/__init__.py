@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levelhead.data import cifar, digits, encoded, folder, idx, npz, spiral, table, text_sets, text_table
+from levelhead.data import cifar, digits, encoded, folder, idx, npz, pairs, scenes, spiral, table, text_sets, text_table
 from levelhead.data.assemble import assemble
 from levelhead.data.download import DownloadError
 from levelhead.data.records import Augment, Dataset, Split
@@ -35,6 +35,8 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "imdb": text_sets.imdb,
     "20newsgroups": text_sets.newsgroups,
     "20newsgroups-raw": text_sets.newsgroups_raw,
+    "camvid": scenes.camvid,
+    "voc": scenes.voc,
 }
 FILES: dict[str, Callable[[Request], Source]] = {
     ".npz": npz.read,
@@ -45,7 +47,7 @@ FILES: dict[str, Callable[[Request], Source]] = {
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
 TAKE_LABEL = (table.read, encoded.read, text_table.read)
 TEXTS = (text_table.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
-TAKE_IMAGE_SIZE = (folder.read, encoded.read)
+TAKE_IMAGE_SIZE = (folder.read, encoded.read, pairs.read, scenes.camvid, scenes.voc)
 
 
 def __getattr__(name: str) -> Any:
@@ -82,7 +84,8 @@ def load(
 
     Args:
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
-            folders alone, or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with
+            folders alone, or with `train.parquet` and `test.parquet` of encoded images, or with images and masks
+            (`levelhead.data.pairs` says how); an `.npz` with
             `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
             `text=` a `.csv`, `.parquet` or `.jsonl` of texts.
         data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's
@@ -93,7 +96,8 @@ def load(
         test_size: how many are cut for test.
         split_seed: decides what is cut and taken, from 0.
         image_size: height and width (or both in one number) that a folder's images are brought to: scaled to
-            cover it, then cut at the centre. By default the most common size, its longer side at most 64.
+            cover it, then cut at the centre; images with masks are scaled to fit into it, the rest is ignored. By
+            default the most common size, its longer side at most 64, with masks 256.
         text: the column of texts in a table.
         max_words: how many words of a text are used, by default 400.
 
@@ -135,7 +139,9 @@ def read_source(
         source=str(source),
         data_dir=None if data_dir is None else str(data_dir),
         label=_only_for(read, TAKE_LABEL, "label", label, "tables (.csv, .parquet)"),
-        image_size=_only_for(read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"),
+        image_size=_only_for(
+            read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images, camvid and voc"
+        ),
         text=text,
         max_words=_only_for(read, TEXTS, "max_words", max_words, "texts"),
     )
@@ -154,7 +160,7 @@ def _reader(source: str) -> Callable[[Request], Source]:
             f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet."
         )
     if path.is_dir():
-        return encoded.read if encoded.shards(path) else folder.read
+        return encoded.read if encoded.shards(path) else pairs.read if pairs.fits(path) else folder.read
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise ValueError(

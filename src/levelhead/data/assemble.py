@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from levelhead.data.checks import chunks
-from levelhead.data.records import ROLES, Dataset, Kind, Split
+from levelhead.data.records import ROLES, Dataset, Kind, Split, class_counts
 from levelhead.data.source import Source
 from levelhead.data.splits import default_cut, split_roles
 
@@ -46,9 +46,9 @@ def assemble(
             )
     cut = _cut_sizes(source, asked)
     used = source.train_size if train_size is None else train_size
-    labels = source.parts["train"].labels
+    labels, strata = _strata(source)
     try:
-        positions = split_roles(labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
+        positions = split_roles(labels, classes=strata, cut=cut, train_size=used, seed=split_seed)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
     splits = _read_splits(source, positions)
@@ -89,11 +89,12 @@ def mean_and_std(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray
     """
     if kind == "text":
         return np.empty(0, np.float32), np.empty(0, np.float32)
-    axes = (0, 2, 3) if kind == "image" else (0,)
+    are_images = kind in ("image", "segmentation")
+    axes = (0, 2, 3) if are_images else (0,)
     unit = 255.0 if inputs.dtype == np.uint8 else 1.0
     number = inputs.size // inputs.shape[1]
     mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks(inputs)) / number
-    around = mean.reshape(-1, 1, 1) if kind == "image" else mean
+    around = mean.reshape(-1, 1, 1) if are_images else mean
     square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks(inputs)) / number
     std = np.sqrt(square) / unit
     mean = mean / unit
@@ -127,13 +128,21 @@ def _read_splits(source: Source, positions: dict[str, np.ndarray]) -> dict[str, 
     return {role: splits[role] for role in ROLES if role in splits}
 
 
+def _strata(source: Source) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What a cut is stratified by: the classes; images of a segmentation hold many, and are cut at random."""
+    labels = source.parts["train"].labels
+    if source.kind == "segmentation":
+        return np.zeros(len(labels), dtype=np.int64), ("image with mask",)
+    return labels, source.classes
+
+
 def _check_every_class_is_in_train(source: Source) -> None:
-    counts = np.bincount(source.parts["train"].labels, minlength=len(source.classes))
+    counts = class_counts(source.parts["train"].labels, len(source.classes))
     if (counts > 0).sum() < 2:
         only = source.classes[int(np.argmax(counts))]
         raise ValueError(f"{source.name} holds only one class ({only}); a classifier needs at least two")
     missing = [name for name, count in zip(source.classes, counts) if count == 0]
-    if missing:
+    if missing and source.kind != "segmentation":  # there a rare class may lie in other images; a note says so
         raise ValueError(
             f"{source.name}: no training example of class {', '.join(missing)}; train must hold every class"
         )
@@ -142,7 +151,7 @@ def _check_every_class_is_in_train(source: Source) -> None:
 def _cut_sizes(source: Source, asked: dict[str, int | None]) -> dict[str, int]:
     """How many examples `test` and `cal` take from train: as asked, as the source says, or the default."""
     number = len(source.parts["train"].labels)
-    default = default_cut(number, len(source.classes))
+    default = default_cut(number, len(_strata(source)[1]))
     cut: dict[str, int] = {}
     if "cal" not in source.parts:
         cut["cal"] = asked["cal"] or source.cal_size or default
@@ -166,21 +175,22 @@ def _rest(source: Source, number: int, cal: int, train: int) -> int:
 
 def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
     notes = []
-    counts = np.bincount(splits["train"].labels, minlength=len(source.classes))
+    what = "pixels" if source.kind == "segmentation" else "examples"
+    counts = class_counts(splits["train"].labels, len(source.classes))
     largest, smallest = int(np.argmax(counts)), int(np.argmin(counts))
-    if counts[largest] > IMBALANCE * counts[smallest]:
+    if counts[largest] > IMBALANCE * counts[smallest] > 0:
         notes.append(
             f"train is imbalanced: class {source.classes[largest]} has "
-            f"{counts[largest] / counts[smallest]:.1f} times the examples of class "
+            f"{counts[largest] / counts[smallest]:.1f} times the {what} of class "
             f"{source.classes[smallest]} ({counts[largest]:,} against {counts[smallest]:,})"
         )
     for role, split in splits.items():
-        counts = np.bincount(split.labels, minlength=len(source.classes))
+        counts = class_counts(split.labels, len(source.classes))
         if counts.min() < FEW:
             index = int(np.argmin(counts))
             few = int((counts < FEW).sum())
             notes.append(
-                f"{role} has fewer than {FEW} examples of {few} of {len(counts)} classes (class "
+                f"{role} has fewer than {FEW} {what} of {few} of {len(counts)} classes (class "
                 f"{source.classes[index]}: {counts[index]}): what is measured there is uncertain"
             )
     if source.kind == "vector":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from levelhead.data.records import Augment, Split
+from levelhead.data.records import IGNORED, Augment, Split
 
 
 class Batches:
@@ -19,7 +19,7 @@ class Batches:
     Attributes:
         inputs: `(N, C, H, W)` uint8 or float32, `(N, D)` float32, or `(N, L)` int32; shared with the split where
             the device allows, never written to.
-        labels: int64 `(N,)`.
+        labels: int64 `(N,)`, or uint8 `(N, H, W)`.
     """
 
     def __init__(self, split: Split, *, device: torch.device | str = "cpu") -> None:
@@ -68,7 +68,8 @@ class Batches:
 
         Returns:
             Normalised inputs, float32 contiguous `(B, C, H, W)` or `(B, D)`, or word ids as they are, int64 `(B, L)`;
-            new memory. Labels int64 `(B,)`.
+            new memory. Labels int64 `(B,)` or `(B, H, W)`; maps are cropped and mirrored with their images, and what a
+            crop adds to them is ignored.
 
         Raises:
             ValueError: training on images without a generator.
@@ -81,15 +82,21 @@ class Batches:
             row, column, mirror = self._draws(len(indices), generator).to(inputs.device)
             if augment.crop:
                 inputs = crop(inputs, augment.crop, row, column)
+                if labels.ndim == 3:
+                    labels = crop(labels[:, None], augment.crop, row, column, fill=IGNORED)[:, 0]
             if augment.flip:
-                inputs = torch.where((mirror < 0.5).view(-1, 1, 1, 1), inputs.flip(-1), inputs)
+                mirrored = mirror < 0.5
+                inputs = torch.where(mirrored.view(-1, 1, 1, 1), inputs.flip(-1), inputs)
+                if labels.ndim == 3:
+                    labels = torch.where(mirrored.view(-1, 1, 1), labels.flip(-1), labels)
+        labels = labels.long()
         if inputs.dtype == torch.int32:
             return inputs.long(), labels
         return normalise(inputs, mean, std), labels
 
 
-def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
-    """Pads with zeros on every side, and cuts a window of the old size out of each image.
+def crop(images: Tensor, padding: int, row: Tensor, column: Tensor, fill: int = 0) -> Tensor:
+    """Pads with `fill` on every side, and cuts a window of the old size out of each image.
 
     Args:
         images: `(B, C, H, W)`.
@@ -97,6 +104,7 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
         row: float `(B,)` in [0, 1): where the window starts, from the top to the bottom of the play of `2
             padding`.
         column: likewise from left to right.
+        fill: what is around the images.
 
     Returns:
         `(B, C, H, W)` of the images' type, new memory.
@@ -105,7 +113,7 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
     play = 2 * padding + 1
     top = (row * play).long()  # stays below play: the largest float32 below 1 times play is rounded down
     left = (column * play).long()
-    windows = F.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+    windows = F.pad(images, (padding,) * 4, value=fill).unfold(2, height, 1).unfold(3, width, 1)
     batch = torch.arange(len(images), device=images.device)
     return windows[batch, :, top, left]
 
