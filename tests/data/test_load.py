@@ -16,7 +16,18 @@ from .layouts import arrays, write_mnist
 
 def test_the_names():
     images = ("digits", "spiral", "fashion-mnist", "mnist", "cifar10")
-    assert names() == (*images, "trec", "trec-50", "mr", "sst5", "imdb", "20newsgroups", "20newsgroups-raw")
+    assert names() == (
+        *images,
+        "trec",
+        "trec-50",
+        "mr",
+        "sst5",
+        "imdb",
+        "20newsgroups",
+        "20newsgroups-raw",
+        "camvid",
+        "voc",
+    )
 
 
 def test_digits_has_exactly_the_sizes_of_the_default_comparison():

@@ -15,7 +15,7 @@ from levelhead.compare.probing import unanswered
 from levelhead.compare.settings import Comparison
 from levelhead.compare.shared import share
 from levelhead.compare.workers import Crew, Report
-from levelhead.files import write_json, write_text
+from levelhead.files import read_json, write_json, write_text
 from levelhead.train.run import FINISHED, Run
 
 
@@ -90,7 +90,7 @@ def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequenc
         "failed": list(failures),
     }
     if pixels := of_pixels(runs):
-        summary["segmentation"] = pixels
+        summary |= {"segmentation": pixels, "classes": read_json(folder.card)["data"]["classes"]}
     write_json(folder.path / "results.json", entries)
     if probed:
         write_json(folder.path / "probes.json", probed)

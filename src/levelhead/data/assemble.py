@@ -176,6 +176,9 @@ def _rest(source: Source, number: int, cal: int, train: int) -> int:
 def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
     notes = []
     what = "pixels" if source.kind == "segmentation" else "examples"
+    if what == "pixels":
+        images = ", ".join(f"{len(split):,} {role}" for role, split in splits.items())
+        notes.append(f"counts are of pixels, without the ignored ones; images: {images}")
     counts = class_counts(splits["train"].labels, len(source.classes))
     largest, smallest = int(np.argmax(counts)), int(np.argmin(counts))
     if counts[largest] > IMBALANCE * counts[smallest] > 0:

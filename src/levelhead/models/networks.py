@@ -40,5 +40,6 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet": unet,
 }
 
-#: The networks that read texts; the others read images, and ``mlp`` anything that is no text.
-READS = {"sentence_cnn": "texts", "gpcn": "texts", "mlp": "vectors"}
+#: The networks that read texts, or scenes (images that get logits for every pixel); the others read images, and ``mlp``
+#: anything that is no text.
+READS = {"sentence_cnn": "texts", "gpcn": "texts", "mlp": "vectors", "unet": "scenes"}
