@@ -62,7 +62,8 @@ def grids(summary: Summary) -> list[Grid]:
     note = (
         f"All {rounding.count(found['pixels'])} pixels of {rounding.count(found['images'])} test images that have a "
         "class; means over seeds, whose intervals are in leaderboard.csv. "
-        f"Batch ECE: of every {found['batch']} images, averaged by their pixels, as Liu et al. (2022) report it{background}; the ECE of all pixels is the one to compare. T from cal's sample."
+        f"Batch ECE: of every {found['batch']} images, averaged by their pixels, as Liu et al. (2022) report "
+        f"it{background}; the ECE of all pixels is the one to compare. T from cal's sample."
     )
     heads = ("method", *(head for _, head, _, _ in _COLUMNS))
     rows = tuple((str(row["method"]), *_cells(row)) for row in summary["rows"])
