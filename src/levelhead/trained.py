@@ -71,7 +71,7 @@ class Trained:
         return self.objective.model
 
     def logits(self, inputs: np.ndarray | Tensor) -> np.ndarray:
-        """What the run says, float32 `(N, C)`, of a segmentation `(N, C, H, W)`, of inputs as they are stored, not normalised.
+        """What the run says, float32 `(N, C)`, of inputs as they are stored, not normalised; a segmentation's run maps.
 
         Args:
             inputs: `(N, *shape)`: images uint8 or float32 in [0, 1], vectors float32, word ids int32.
@@ -184,8 +184,8 @@ def predict_source(
     """
     if trained.inputs["kind"] == "segmentation":
         raise ValueError(
-            "this run gives every pixel a class, and a file of predictions holds one row an example; ask it for maps in "
-            "Python: lh.load_run(FOLDER).logits(images)"
+            "this run gives every pixel a class, and a file of predictions holds one row an example; ask it for maps "
+            "(N, C, H, W) in Python: lh.load_run(FOLDER).logits(images)"
         )
     meta = {"run": trained.about["hash"], "sentence": trained.about["sentence"], "data": source}
     where = place(source, data_dir)

@@ -280,6 +280,20 @@ def test_predictions_are_judged_as_anybody_s(done):
     assert any("rows are pixels" in note for note in found["notes"])
 
 
+def test_a_finished_run_gives_maps(done, data):
+    run = next(iter(sorted(done[0].glob("runs/*"))))
+    images = data.splits["test"].inputs
+    logits = lh.load_run(run).logits(images)
+    sample = Predictions.load(run / "test.safetensors")
+    position = {int(number): at for at, number in enumerate(data.splits["test"].ids)}
+    at = np.array([position[int(number)] for number in sample.ids // 768])
+    chosen = logits.reshape(6, 3, -1)[at, :, sample.ids % 768]
+    np.testing.assert_allclose(chosen, sample.logits, atol=1e-5)
+    status, _, errors = call("predict", str(run), "--data", "digits", "--out", "never.npz")
+    assert status == 2
+    assert "every pixel a class" in errors
+
+
 def test_wrong_pairs_are_status_2(folder, tmp_path):
     write_pairs(tmp_path / "wrong", {"train": 4, "test": 2})
     (tmp_path / "wrong" / "train" / "masks" / "00.png").unlink()
