@@ -108,6 +108,7 @@ def test_pairs_of_the_user(pairs):
     np.testing.assert_allclose(data.std, pixels.std((0, 1, 2)), atol=1e-6)
     ids = np.concatenate([split.ids for split in data.splits.values()])
     assert sorted(ids) == list(range(9))
+    assert data.augment == Augment(crop=2, flip=True)  # a sixteenth of 32
 
 
 def test_class_names_come_from_a_file_and_a_class_may_be_missing(pairs):
@@ -151,6 +152,11 @@ def paint(folder, name, value, size=(24, 32), mode=None):
     (image.convert(mode) if mode else image).save(folder / name)
 
 
+def cut_short(folder, name):
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+
+
 def colours(folder, name):
     Image.fromarray(scenes(1)[0][0]).save(folder / name)
 
@@ -164,6 +170,7 @@ def colours(folder, name):
         (lambda f: paint(f, "test/masks/00.png", 7), r"test/masks/00.png: class 7 is in no mask of train"),
         (lambda f: colours(f, "cal/masks/00.png"), r"holds colours \(RGB\), not classes"),
         (lambda f: (f / "cal/masks/00.png").write_bytes(b"no image"), r"00.png cannot be read as an image"),
+        (lambda f: cut_short(f, "test/masks/01.png"), r"01.png cannot be read as an image"),
         (lambda f: (f / "train/images/01.jpg").write_bytes(b""), r"have the same name"),
         (lambda f: (f / "classes.txt").write_text("a\nb\n"), r"class 2 at row \d+, column \d+ is outside 0 to 1"),
         (lambda f: (f / "classes.txt").write_text("a\na\n"), r"different class names"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from levelhead.data.decode import GREY_MODES, ORIENTATION, Form, decode
-from levelhead.data.records import IGNORED
+from levelhead.data.records import IGNORED, Augment
 from levelhead.data.source import Part
 
 LONGEST_SIDE = 256  # pixels, unless the user asks for more: what two cores can train on
@@ -35,6 +35,11 @@ class MaskedForm:
 
     form: Form
     sizes: dict[Path, tuple[int, int]]
+
+    @property
+    def augment(self) -> Augment:
+        """Mirrored, and moved by at most a sixteenth of the longer side."""
+        return Augment(crop=min(64, max(self.form.height, self.form.width) // 16), flip=True)
 
     @property
     def words(self) -> str:
@@ -85,14 +90,23 @@ def part(pairs: Sequence[Pair], form: MaskedForm, num_classes: int | None, void:
     Raises:
         ValueError: a mask that holds no classes, or others; with its path.
     """
+    return with_highest(pairs, form, num_classes, void)[0]
+
+
+def with_highest(
+    pairs: Sequence[Pair], form: MaskedForm, num_classes: int | None, void: int | None = None
+) -> tuple[Part, np.ndarray]:
+    """`part`, and the highest class in each mask as it came, `(N,)`, -1 where there is none."""
     here = form.form
     labels = np.full((len(pairs), here.height, here.width), IGNORED, dtype=np.uint8)
+    highest = np.empty(len(pairs), dtype=np.int64)
     for row, pair in enumerate(pairs):
         values = read_mask(pair.mask, num_classes, void)
+        highest[row] = np.where(values == IGNORED, -1, values.astype(np.int64)).max()
         height, width = _fitted(form, pair)
         rows, columns = (_nearest(new, old) for new, old in zip((height, width), values.shape))
         labels[row, :height, :width] = values[rows][:, columns]
-    return Part(labels, lambda positions: _images(pairs, positions, form))
+    return Part(labels, lambda positions: _images(pairs, positions, form)), highest
 
 
 def read_mask(path: Path, num_classes: int | None, void: int | None = None) -> np.ndarray:
@@ -102,8 +116,11 @@ def read_mask(path: Path, num_classes: int | None, void: int | None = None) -> n
     """
     from PIL import Image
 
-    with Image.open(path) as mask:
-        values = np.asarray(mask)
+    try:
+        with Image.open(path) as mask:
+            values = np.asarray(mask)
+    except Exception as error:  # Pillow's decoders raise many kinds for broken files
+        raise _unreadable(path, error) from error
     if values.ndim == 3 and (values[..., :1] == values[..., : min(3, values.shape[2])]).all():
         values = values[..., 0]
     if values.ndim != 2 or values.dtype.kind not in "bui":
@@ -156,8 +173,12 @@ def _header(path: Path) -> tuple[str, tuple[int, int]]:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
             return image.mode, (width, height) if turned else (height, width)
-    except Exception as error:  # Pillow's decoders raise many kinds for broken files
-        raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} cannot be read as an image ({error}); replace or remove it")
 
 
 def _size(size: tuple[int, int]) -> str:

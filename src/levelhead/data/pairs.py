@@ -17,14 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from levelhead.data.folder import ENDINGS
-from levelhead.data.masks import Pair, part, survey
-from levelhead.data.records import IGNORED, ROLES, Augment
+from levelhead.data.masks import Pair, survey, with_highest
+from levelhead.data.records import IGNORED, ROLES
 from levelhead.data.source import Request, Source
 
 MARKS = ("_label", "_mask")
 NAMES = "classes.txt"
-#: What images of scenes are augmented with: mirrored, and moved by at most so many pixels.
-AUGMENT = Augment(crop=16, flip=True)
 
 
 def fits(root: Path) -> bool:
@@ -42,19 +40,20 @@ def read(request: Request) -> Source:
     found = find_pairs(root)
     names = _names(root)
     form = survey([pair for pairs in found.values() for pair in pairs], request.image_size)
-    parts = {role: part(pairs, form, None if names is None else len(names)) for role, pairs in found.items()}
+    known = None if names is None else len(names)
+    read_in = {role: with_highest(pairs, form, known) for role, pairs in found.items()}
     if names is None:
-        names = _numbers(parts["train"].labels, root)
+        names = _numbers(read_in["train"][1], root)
         for role, pairs in found.items():
-            _check_known(parts[role].labels, pairs, len(names))
+            _check_known(read_in[role][1], pairs, len(names))
     counts = ", ".join(f"{len(pairs):,} {role}" for role, pairs in found.items())
     return Source(
         name=root.resolve().name,
         kind="segmentation",
         classes=names,
-        parts=parts,
+        parts={role: part for role, (part, _) in read_in.items()},
         origin=f"images with masks in {root} ({counts}), {form.words}",
-        augment=AUGMENT,
+        augment=form.augment,
     )
 
 
@@ -152,24 +151,21 @@ def _names(root: Path) -> tuple[str, ...] | None:
     return names
 
 
-def _numbers(labels: np.ndarray, root: Path) -> tuple[str, ...]:
+def _numbers(highest: np.ndarray, root: Path) -> tuple[str, ...]:
     """Classes called by their numbers, from 0 to the highest in train."""
-    present = np.unique(labels)
-    present = present[present != IGNORED]
-    if len(present) < 2:
-        what = f"only class {present[0]}" if len(present) else "no class"
+    if highest.max() < 1:
+        what = "only class 0" if highest.max() == 0 else "no class"
         raise ValueError(
             f"the masks of train in {root} hold {what} beside {IGNORED}, which means ignored; "
             f"a segmentation needs two classes or more: write 0, 1, 2, ... (a mask of 0 and {IGNORED} as 0 and 1)"
         )
-    return tuple(str(number) for number in range(int(present[-1]) + 1))
+    return tuple(str(number) for number in range(int(highest.max()) + 1))
 
 
-def _check_known(labels: np.ndarray, pairs: Sequence[Pair], num_classes: int) -> None:
-    unknown = (labels >= num_classes) & (labels != IGNORED)
-    if unknown.any():
-        first = int(np.argmax(unknown.reshape(len(labels), -1).any(1)))
+def _check_known(highest: np.ndarray, pairs: Sequence[Pair], num_classes: int) -> None:
+    if highest.max() >= num_classes:
+        first = int(np.argmax(highest >= num_classes))
         raise ValueError(
-            f"{pairs[first].mask}: class {labels[first][unknown[first]].max()} is in no mask of train, which holds 0 "
-            f"to {num_classes - 1}; name all classes in {NAMES}, or use {IGNORED} for what is ignored"
+            f"{pairs[first].mask}: class {highest[first]} is in no mask of train, which holds 0 to {num_classes - 1}; "
+            f"name all classes in {NAMES}, or use {IGNORED} for what is ignored"
         )

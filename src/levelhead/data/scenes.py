@@ -10,7 +10,7 @@ from pathlib import Path
 
 from levelhead.data.download import DownloadError
 from levelhead.data.masks import MaskedForm, Pair, part, survey
-from levelhead.data.pairs import AUGMENT, find_pairs, fits
+from levelhead.data.pairs import find_pairs, fits
 from levelhead.data.places import candidates, data_root
 from levelhead.data.source import Request, Source
 
@@ -58,7 +58,7 @@ def camvid(request: Request) -> Source:
             for role, own in (("train", "train"), ("cal", "val"), ("test", "test"))
         },
         origin=f"CamVid in {folder}, {form.words}; void is ignored",
-        augment=AUGMENT,
+        augment=form.augment,
         notes=tuple(notes),
     )
 
@@ -86,7 +86,7 @@ def voc(request: Request) -> Source:
         classes=VOC_CLASSES,
         parts={role: part(pairs, form, len(VOC_CLASSES)) for role, pairs in found.items()},
         origin=f"PASCAL VOC 2012 in {folder}, {form.words}; void is ignored",
-        augment=AUGMENT,
+        augment=form.augment,
         notes=tuple(notes),
     )
 
