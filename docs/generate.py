@@ -241,6 +241,53 @@ def readme() -> str:
     return before + begin + leaderboard(DOCS / "results" / "fashion-mnist") + end + rest.split(end)[1]
 
 
+def segmentation() -> str:
+    """The page of segmentation with what CamVid gives."""
+    text = (DOCS / "segmentation.md").read_text(encoding="utf-8")
+    begin, end = "<!-- camvid: made by docs/generate.py -->\n", "<!-- end of camvid -->"
+    before, rest = text.split(begin)
+    path = RESULTS / "camvid.json"
+    lines = camvid(json.loads(path.read_text())) if path.exists() else [CAMVID_MISSING]
+    return before + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1]
+
+
+CAMVID_MISSING = "The first command above makes it, and `python bench/camvid.py FOLDER COMMIT` keeps it."
+
+
+def camvid(result: dict[str, Any]) -> list[str]:
+    """Three methods on CamVid, over all pixels of test."""
+    recipe, network = result["recipe"], result["network"]
+    lines = [
+        f"`{result['command']}`",
+        "",
+        f"{result['data']}. Network `{network['name']}` ({network['parameters']:,} parameters), {recipe['epochs']} "
+        f"epochs; {result['pixels']:,} pixels of {result['images']} test images; mean ± standard deviation over "
+        f"{result['n_seeds']} seeds. {result['machine']}, torch {result['torch']}, commit {result['commit']}. The copy "
+        "is halved and lossy, and the network small: not the published benchmark.",
+        "",
+        "| method | mIoU | accuracy | ECE raw | ECE scaled | batch ECE raw | NLL raw | NLL scaled | T |",
+        "|-|-|-|-|-|-|-|-|-|",
+    ]
+    columns = (
+        *(("miou_raw", 100, 1), ("pixel_accuracy_raw", 100, 1), ("pixel_ece_raw", 1, 4), ("pixel_ece_scaled", 1, 4)),
+        *(("batch_ece_raw", 1, 4), ("pixel_nll_raw", 1, 3), ("pixel_nll_scaled", 1, 3), ("temperature", 1, 3)),
+    )
+    for name, runs in result["runs"].items():
+        cells = []
+        for key, scale, digits in columns:
+            values = [scale * run[key] for run in runs]
+            spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+            cells.append(f"{mean(values):.{digits}f}{spread}{' %' if scale == 100 else ''}")
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    lines += ["", "IoU by class, in per cent:", ""]
+    lines += [f"| class | {' | '.join(f'`{name}`' for name in result['iou'])} |", "|-" * (1 + len(result["iou"])) + "|"]
+    for at, name in enumerate(result["classes"]):
+        values = [each[at] for each in result["iou"].values()]
+        shown = " | ".join("" if value is None else f"{100 * value:.1f}" for value in values)
+        lines.append(f"| {name} | {shown} |")
+    return lines
+
+
 def leaderboard(folder: Path) -> str:
     """A comparison's summary as a table of Markdown, with the command, n and the machine."""
     summary, about = (json.loads((folder / f"{name}.json").read_text()) for name in ("summary", "comparison"))
@@ -281,6 +328,7 @@ PAGES = {
     "methods.md": methods,
     "data-sets.md": data_sets,
     "fashion-mnist.md": study,
+    "segmentation.md": segmentation,
     "benchmarks.md": benchmarks,
     "../README.md": readme,
 }

@@ -122,6 +122,31 @@ def test_a_head_below_an_enlargement_is_enlarged():
     torch.testing.assert_close(out.targets.sum(1), torch.ones(B, SIDE, SIDE, dtype=torch.float64))
 
 
+def test_a_head_below_padding_is_cut_like_the_logits():
+    """Not squeezed: what the head says of a pixel belongs to that pixel."""
+
+    class Padding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = nn.Sequential(nn.Conv2d(2, 5, 1), nn.Conv2d(5, C, 1))
+
+        def forward(self, inputs):
+            height, width = inputs.shape[2:]
+            below, beside = (new - old for new, old in zip(self.padded(height, width), (height, width)))
+            return self.network(nn.functional.pad(inputs, (0, beside, 0, below)))[:, :, :height, :width]
+
+        @staticmethod
+        def padded(height, width):
+            return height + -height % 32, width + -width % 32
+
+    model = Padding().double()
+    objective = lh.objective("pls", model, num_classes=C)
+    out = objective(*batch(), mix=lh.Mix(PARTNER, 0.5))
+    mixed = (batch()[0] + batch()[0][PARTNER]) / 2
+    learned = torch.sigmoid(objective.head(model.network[0](mixed))).softmax(1)
+    torch.testing.assert_close(out.learned, learned.detach())
+
+
 def test_a_pooled_convolutional_classifier_gets_a_pooled_head():
     model = nn.Sequential(nn.Conv2d(2, C, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
     objective = lh.objective("pls", model, num_classes=C)

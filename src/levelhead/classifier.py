@@ -4,6 +4,8 @@ PLS and LaMix learn a second head on these features, made like this layer: linea
 given pixel by pixel.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -74,13 +76,19 @@ def second_head(layer: Classifier, outputs: int, bias: bool, generator: torch.Ge
     return head
 
 
-def fit_head(said: Tensor, shape: torch.Size) -> Tensor:
+def fit_head(said: Tensor, shape: torch.Size, model: nn.Module) -> Tensor:
     """What the second head says, brought to the size of targets ``(B, C)`` or ``(B, C, H, W)``.
 
-    Where the model pools its logits the head's are pooled too, and where it enlarges them, they are enlarged.
+    Where the model pools its logits the head's are pooled too, and where it enlarges them, they are enlarged. A model
+    that pads its inputs and cuts its logits says the size between with ``padded(height, width)``.
     """
+    padded: Any = getattr(model, "padded", None)
     if said.ndim == 4 and len(shape) == 2:
         return said.mean((2, 3))
     if said.ndim == 4 and said.shape[2:] != shape[2:]:
-        return nn.functional.interpolate(said, size=tuple(shape[2:]), mode="bilinear", align_corners=False)
+        height, width = shape[2:]
+        size = (height, width) if padded is None else padded(height, width)
+        if said.shape[2:] != size:
+            said = nn.functional.interpolate(said, size=size, mode="bilinear", align_corners=False)
+        return said[:, :, :height, :width]
     return said

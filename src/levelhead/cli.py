@@ -658,7 +658,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
             )
         given = {**given, "stream": "always"}
     data = load(given["data"], **{name: given[name] for name in names})
-    if data.kind == "image":
+    if data.kind in ("image", "segmentation"):
         usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
     elif chosen["crop"] or chosen["flip"] or chosen["resized_crop"]:

@@ -374,7 +374,7 @@ class Objective(nn.Module):
     def _learned(self, features: Tensor | None, like: Tensor) -> Tensor | None:
         if features is None or self.head is None:
             return None
-        return fit_head(self.head(features), like.shape)
+        return fit_head(self.head(features), like.shape, self.model)
 
     def _said(self, head_logits: Tensor | None) -> Tensor | None:
         learn = getattr(self.spec.targets, "learn", None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from levelhead.data import names, read_source
 from levelhead.data.examples import Examples, as_text, examples
 from levelhead.data.facts import FACTS, Facts
 from levelhead.data.named import look, state
 from levelhead.data.places import data_root
+from levelhead.data.records import class_counts
 from levelhead.data.source import Source
 
 
@@ -62,11 +61,9 @@ def show(source: str, *, data_dir: str | None = None, out: Path | None = None, *
         "origin": found.origin,
         "notes": list(found.notes),
         "shape": list(chosen[0].inputs.shape[1:]),
-        "counts": {
-            role: np.bincount(part.labels, minlength=len(found.classes)).tolist() for role, part in found.parts.items()
-        },
+        "counts": {role: class_counts(part.labels, len(found.classes)).tolist() for role, part in found.parts.items()},
     }
-    if found.kind == "image":
+    if found.kind in ("image", "segmentation"):
         shown["picture"] = None if out is None else _draw(out, found, chosen)
     elif out is not None:
         raise ValueError(f"--out writes a picture of images, but {source} holds {found.kind}s, which are shown as text")

@@ -31,6 +31,7 @@ from levelhead.probes.predict import BATCH, NO_LABELS
 from levelhead.spec import parse
 from levelhead.train.execute import INPUTS
 from levelhead.train.run import FINISHED
+from levelhead.train.trainer import DENSE_BATCH
 
 #: Inputs that are read at a time: a whole number of batches.
 BLOCK = 8 * BATCH
@@ -72,7 +73,7 @@ class Trained:
         return self.objective.model
 
     def logits(self, inputs: np.ndarray | Tensor) -> np.ndarray:
-        """What the run says, float32 `(N, C)`, of inputs as they are stored, not normalised.
+        """What the run says, float32 `(N, C)`, of inputs as they are stored, not normalised; a segmentation's run maps.
 
         Args:
             inputs: `(N, *shape)`: images uint8 or float32 in [0, 1], vectors float32, word ids int32.
@@ -89,7 +90,8 @@ class Trained:
         device = next(self.model.parameters()).device
         mixed = _AUTOCAST.get(config["precision"])
         parts = []
-        for part in inputs.to(device).split(BATCH):
+        at_once = DENSE_BATCH if self.inputs["kind"] == "segmentation" else BATCH
+        for part in inputs.to(device).split(at_once):
             ready = part.long() if self.inputs["kind"] == "text" else self._normalised(part)
             with torch.autocast(device.type, mixed, enabled=mixed is not None):
                 parts.append(self.objective.predict(ready).float().cpu())
@@ -182,6 +184,11 @@ def predict_source(
     Raises:
         ValueError: data that cannot be read or brought to the shape, classes that the run does not know, no such part.
     """
+    if trained.inputs["kind"] == "segmentation":
+        raise ValueError(
+            "this run gives every pixel a class, and a file of predictions holds one row an example; ask it for maps "
+            "(N, C, H, W) in Python: lh.load_run(FOLDER).logits(images)"
+        )
     meta = {"run": trained.about["hash"], "sentence": trained.about["sentence"], "data": source}
     where = place(source, data_dir)
     folder = Path(where).expanduser()

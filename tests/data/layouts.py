@@ -108,3 +108,51 @@ def arrays(train: int = 40, test: int = 20, shape: tuple[int, ...] = (5,)) -> di
         "test_x": rng.random((test, *shape), dtype=np.float32),
         "test_y": np.arange(test) % 2,
     }
+
+
+def scenes(num: int, size: tuple[int, int] = (24, 32), seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Images `(H, W, 3)` and masks `(H, W)` of three classes that can be learnt from colour; the upper rows are 255."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(num):
+        mask = np.zeros(size, np.uint8)
+        mask[rng.integers(size[0] // 3, size[0] - 6) :] = 1
+        left = rng.integers(2, size[1] - 8)
+        mask[:, left : left + 5] = 2
+        mask[:2] = 255
+        image = np.stack([(mask == k) * 150 + rng.integers(0, 100, size) for k in range(3)], -1).astype(np.uint8)
+        pairs.append((image, mask))
+    return pairs
+
+
+def write_pairs(root: Path, counts: dict[str, int], size: tuple[int, int] = (24, 32)) -> dict[str, list]:
+    """`ROLE/images/NAME.png` and `ROLE/masks/NAME.png`; gives the arrays by role."""
+    written = {role: scenes(number, size, seed) for seed, (role, number) in enumerate(counts.items())}
+    for role, pairs in written.items():
+        for number, (image, mask) in enumerate(pairs):
+            for folder, pixels in (("images", image), ("masks", mask)):
+                path = root / role / folder / f"{number:02d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    return written
+
+
+def write_voc(root: Path, train: int = 6, val: int = 4) -> None:
+    """VOCdevkit/VOC2012 with palette masks; every second image is upright."""
+    here = root / "VOCdevkit" / "VOC2012"
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (here / folder).mkdir(parents=True, exist_ok=True)
+    number = 0
+    for part, count in (("train", train), ("val", val)):
+        names = []
+        for _ in range(count):
+            number += 1
+            size = (20, 30) if number % 2 else (30, 20)
+            mask = np.arange(size[0] * size[1], dtype=np.uint8).reshape(size) // 30 % 21
+            mask[:2], mask[-1, -1] = 15, 255
+            names.append(f"2007_{number:06d}")
+            image = Image.fromarray(mask)
+            image.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
+            image.save(here / "SegmentationClass" / f"{names[-1]}.png")
+            Image.fromarray(np.repeat(mask[..., None] * 10, 3, 2)).save(here / "JPEGImages" / f"{names[-1]}.jpg")
+        (here / "ImageSets" / "Segmentation" / f"{part}.txt").write_text("\n".join(names) + "\n")

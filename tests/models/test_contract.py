@@ -40,6 +40,8 @@ ROWS = [
     ("mlp", 10, (64,), 42_634, 1),
     ("sentence_cnn", 6, (40,), 362_106, 1),
     ("gpcn", 20, (1000,), 247_316, 1),
+    ("unet", 11, (3, 180, 240), 810_971, 4),
+    ("unet(width=4)", 3, (1, 45, 61), 51_103, 4),  # counted by hand
 ]
 every_form = pytest.mark.parametrize(("name", "num_classes", "shape", "parameters", "least"), ROWS, ids=str)
 
@@ -56,6 +58,11 @@ def examples(name, count, shape, device="cpu"):
     if device == "meta":
         return torch.zeros(count, *shape, device=device)
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(count))
+
+
+def logits_shape(name, count, num_classes, size):
+    """One row of logits an example, or for a scene one a pixel."""
+    return (count, num_classes, *size[1:]) if name.startswith("unet") else (count, num_classes)
 
 
 def smallest(shape, least):
@@ -80,8 +87,8 @@ def test_logits_for_the_sizes_of_the_papers(name, num_classes, shape, parameters
     with torch.device("meta"):
         for size in sizes:
             model = build(name, num_classes, size)
-            assert model.eval()(examples(name, 1, size, "meta")).shape == (1, num_classes)
-            assert model.train()(examples(name, 2, size, "meta")).shape == (2, num_classes)
+            assert model.eval()(examples(name, 1, size, "meta")).shape == logits_shape(name, 1, num_classes, size)
+            assert model.train()(examples(name, 2, size, "meta")).shape == logits_shape(name, 2, num_classes, size)
 
 
 @every_form
@@ -91,7 +98,8 @@ def test_gradient_reaches_every_parameter(name, num_classes, shape, parameters, 
     torch.manual_seed(0)
     model = build(name, num_classes, size).train()
     logits = model(examples(name, 2, size))
-    torch.nn.functional.cross_entropy(logits, torch.arange(2)).backward()
+    labels = torch.arange(2).view(-1, *[1] * (logits.ndim - 2)).expand(2, *logits.shape[2:])
+    torch.nn.functional.cross_entropy(logits, labels).backward()
     assert [key for key, parameter in model.named_parameters() if parameter.grad is None] == []
     assert torch.isfinite(logits).all()
 
@@ -105,9 +113,11 @@ def test_the_classifier_is_found_and_its_features_are_read(name, num_classes, sh
         reader = Features(layer)
         logits = call(model, examples(name, 2, size, "meta"), (reader.hook,))
         features = reader.read(2)
-    assert isinstance(layer, torch.nn.Linear)
-    assert logits.shape == (2, num_classes)
-    assert features.shape == (2, layer.in_features)
+    assert logits.shape == logits_shape(name, 2, num_classes, size)
+    if isinstance(layer, torch.nn.Conv2d):
+        assert (layer, features.shape[:2]) == (model.classifier, (2, layer.in_channels))
+    else:
+        assert features.shape == (2, layer.in_features)
 
 
 @pytest.mark.parametrize("name", [name for name in lh.models.NETWORKS if name not in ("wrn28_10", "resnet101")])
@@ -185,6 +195,15 @@ def test_the_catalogue_counts_without_computing():
     assert set(cards) == set(lh.models.NETWORKS)
     assert {name: each.multiply_adds for name, each in cards.items() if each.reads == "images"} == MULTIPLY_ADDS
     assert cards["resnet50"].parameters == 23_520_842
+    assert (cards["unet"].reads, cards["unet"].shape) == ("scenes", (3, 180, 240))
+    # by hand: 9 products a weight of 3x3, and how many places each layer has
+    places = {half: -(-180 // half) * -(-240 // half) for half in (2, 4, 8, 16, 32)}
+    down = {4: 16 * 32 + 32 * 32, 8: 32 * 64 + 64 * 64, 16: 64 * 128 + 128 * 128, 32: 2 * 128 * 128}
+    up = {16: 128 * 128, 8: 64 * 64, 4: 32 * 32, 2: 16 * 16}
+    convolutions = sum(9 * places[half] * products for table in (down, up) for half, products in table.items())
+    narrow = {32: 128 * 128, 16: 128 * 64, 8: 64 * 32, 4: 32 * 16}
+    pixels = sum(places[half] * products for half, products in narrow.items()) + places[2] * 16 * 10
+    assert cards["unet"].multiply_adds == 9 * places[2] * 3 * 16 + convolutions + pixels
     assert cards["gpcn"].reads == "texts"
     assert cards["gpcn"].parameters == 247_316 - 10 * 129  # ten classes
     assert cards["vgg16"].usage == "vgg16(form=dac|classic, dropout=none)"

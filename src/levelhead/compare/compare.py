@@ -8,13 +8,14 @@ from typing import Any
 from levelhead.compare import leaderboard, verdict
 from levelhead.compare.ensembles import measure_ensembles
 from levelhead.compare.folder import Folder
-from levelhead.compare.measure import FOLDS, N_BINS, measure_run
+from levelhead.compare.measure import FOLDS, N_BINS, measure_run, of_pixels
+from levelhead.compare.pixels import uncounted
 from levelhead.compare.probed import measure_probes, probe_tables
 from levelhead.compare.probing import unanswered
 from levelhead.compare.settings import Comparison
 from levelhead.compare.shared import share
 from levelhead.compare.workers import Crew, Report
-from levelhead.files import write_json, write_text
+from levelhead.files import read_json, write_json, write_text
 from levelhead.train.run import FINISHED, Run
 
 
@@ -54,7 +55,9 @@ def unfinished(comparison: Comparison, folder: Folder) -> list[Run]:
     return [
         run
         for run in comparison.runs()
-        if not folder.finished(run) or unanswered(run, folder.run(run), comparison.probes)
+        if not folder.finished(run)
+        or uncounted(comparison.data, folder.run(run))
+        or unanswered(run, folder.run(run), comparison.probes)
     ]
 
 
@@ -86,6 +89,8 @@ def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequenc
         "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *notes],
         "failed": list(failures),
     }
+    if pixels := of_pixels(runs):
+        summary |= {"segmentation": pixels, "classes": read_json(folder.card)["data"]["classes"]}
     write_json(folder.path / "results.json", entries)
     if probed:
         write_json(folder.path / "probes.json", probed)

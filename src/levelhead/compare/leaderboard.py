@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from levelhead.compare.measure import MEASURES
 from levelhead.metrics import paired, student_t
 
 Entry = dict[str, Any]
@@ -61,7 +60,7 @@ def _row(seeds: dict[int, dict[str, Entry]], baseline: dict[int, dict[str, Entry
     statistics = {
         f"{measure}_{scaling}": _statistics(seeds, baseline, "test", scaling, measure, is_baseline)
         for scaling in ("raw", "scaled")
-        for measure in MEASURES
+        for measure in first[scaling]
     }
     return {
         "method": first["method"],

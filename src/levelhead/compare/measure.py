@@ -5,6 +5,7 @@ it (five folds), so that methods can be chosen there.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from levelhead.train.run import FINISHED
 
 #: The measures of a leaderboard, in its order.
 MEASURES = ("nll", "brier", "accuracy", "gap", "ece", "oe", "mce", "adaptive_ece", "classwise_ece")
+#: What all pixels of a segmentation add to them, from the file of this name beside a run's predictions.
+PIXELS = "pixels.json"
+OF_PIXELS = ("miou", "pixel_accuracy", "pixel_nll", "pixel_gap", "pixel_ece", "batch_ece")
 N_BINS = 15
 FOLDS = 5
 
@@ -31,7 +35,9 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
     scaling = TemperatureScaling().fit(cal)
     raw = {"cal": cal.logits, "test": test.logits}
     scaled = {"cal": cross_fitted(cal.logits, cal.labels, folds=FOLDS), "test": scaling.apply(test.logits)}
-    return [
+    pixels = read_json(folder / PIXELS) if (folder / PIXELS).exists() else None
+    whole = {state: {name: pixels[state][name] for name in OF_PIXELS} if pixels else {} for state in ("raw", "scaled")}
+    entries = [
         {
             "method": about["method"],
             "sentence": about["sentence"],
@@ -48,6 +54,30 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
         }
         for predictions in (cal, test)
     ]
+    for state, values in whole.items():
+        entries[1][state] |= values
+    return entries
+
+
+def of_pixels(runs: Sequence[Path]) -> dict[str, Any]:
+    """What the runs of a segmentation counted over all pixels of test, by method: IoU of each class, mean over seeds.
+
+    Empty where no run is of a segmentation.
+    """
+    counted = [(read_json(run / FINISHED), read_json(run / PIXELS)) for run in runs if (run / PIXELS).exists()]
+    if not counted:
+        return {}
+    about = {name: counted[0][1][name] for name in ("images", "pixels", "height", "width", "batch")}
+    about["batch_ignores_background"] = counted[0][1]["batch_ignores_background"]
+    by_sentence: dict[str, list[list[float | None]]] = {}
+    for card, found in counted:
+        by_sentence.setdefault(card["sentence"], []).append(found["iou"])
+    return about | {"iou": {sentence: [_mean(each) for each in zip(*all_)] for sentence, all_ in by_sentence.items()}}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def measures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -76,6 +75,8 @@ def wanted(
     Raises ``ValueError`` for unknown words, for data sets that cannot be read or brought to this one's shape, and for
     probes that this data cannot be asked.
     """
+    if texts and data.kind == "segmentation":
+        raise ValueError(f"--probe asks about inputs of one class each, but {data.name} has one for every pixel")
     found: dict[str, Asked] = {}
     drops = bool(texts) and _drops(network, data)
     for text in texts:
@@ -110,15 +111,14 @@ def answer(
 
     Raises ``Stopped`` where ``stop`` says so, ``WorkFailed`` where the model cannot be asked, ``OSError`` (disk).
     """
-    from levelhead.train.trainer import Stopped, Trainer
+    from levelhead.train.execute import reopened
+    from levelhead.train.trainer import Stopped
 
     missing = unanswered(run, folder, probes)
     if not missing:
         return
     with torch.random.fork_rng(devices=[]):
-        trainer = Trainer(replace(run, record=()), data)
-        weights = safetensors.torch.load_file(folder / "model.safetensors")
-        trainer.objective.model.load_state_dict(weights)
+        trainer = reopened(run, data, folder)
 
         def ask(inputs: Tensor) -> Tensor:
             if stop():

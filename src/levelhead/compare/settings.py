@@ -97,6 +97,11 @@ class Comparison:
                     f"{asked.name} is for networks that were trained with dropout, and neither a method nor "
                     f"{self.network} has any; add the method mc_dropout, or give the network dropout"
                 )
+        if self.data.kind == "segmentation" and (of_examples := {"targets", "embeddings"} & set(self.record)):
+            raise ValueError(
+                f"--record {min(of_examples)} is about examples of one class each, but {self.data.name} has one for "
+                "every pixel; leave it out"
+            )
         with torch.random.fork_rng(devices=[]):
             model = self._model()
             if self.data.kind == "text":
@@ -106,9 +111,14 @@ class Comparison:
             else:
                 inputs = torch.randn(4, *self.data.shape)
             labels = torch.tensor([0, 1, 0, 1])
+            if self.data.kind == "segmentation":
+                labels = labels[:, None, None].repeat(1, *self.data.shape[1:])
+                labels[:, 0, 0] = self.data.ignore_index
             for method in self.methods:
                 try:
-                    objective = Objective(parse(method), model, self.data.num_classes)
+                    objective = Objective(
+                        parse(method), model, self.data.num_classes, ignore_index=self.data.ignore_index
+                    )
                     for _ in range(2):
                         objective(inputs, labels)
                 except (ValueError, RuntimeError) as error:

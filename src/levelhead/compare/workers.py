@@ -147,6 +147,7 @@ def _serve(pipe: Connection, shared: Shared, threads: int) -> None:
     """A worker's life: take a run, carry it out, say how it went."""
     import torch
 
+    from levelhead.compare.pixels import count_pixels
     from levelhead.compare.probing import answer
     from levelhead.train.execute import execute
     from levelhead.train.trainer import Progress, Stopped
@@ -174,6 +175,7 @@ def _serve(pipe: Connection, shared: Shared, threads: int) -> None:
         try:
             # whatever arrives during a run means stop: the parent's word, or its death
             execute(run, data, folder, progress, pipe.poll)
+            count_pixels(run, data, folder, pipe.poll)
             answer(run, data, folder, shared.probes, pipe.poll, lambda name: _send(pipe, "probe", name))
         except Stopped:
             return

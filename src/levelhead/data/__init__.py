@@ -22,6 +22,8 @@ from levelhead.data import (
     imagenet,
     npz,
     own,
+    pairs,
+    scenes,
     spiral,
     stl10,
     svhn,
@@ -66,6 +68,8 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "20newsgroups": text_sets.newsgroups,
     "20newsgroups-raw": text_sets.newsgroups_raw,
     "20news-19997": text_sets.newsgroups_all,
+    "camvid": scenes.camvid,
+    "voc": scenes.voc,
 }
 FILES: dict[str, Callable[[Request], Source]] = {
     ".npz": npz.read,
@@ -76,9 +80,9 @@ FILES: dict[str, Callable[[Request], Source]] = {
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
 TAKE_LABEL = (table.read, encoded.read, text_table.read, hub.read)
 TEXTS = (text_table.read, hub.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
-ANY_SIZE = (tiny_imagenet, imagenet, cub)  # named sets of photographs
+ANY_SIZE = (tiny_imagenet, imagenet, cub, scenes)  # named sets of photographs
 TAKE_IMAGE_SIZE = (
-    *(folder.read, encoded.read, hub.read),
+    *(folder.read, encoded.read, hub.read, pairs.read),
     *(read for read in NAMED.values() if read.__module__ in {module.__name__ for module in ANY_SIZE}),
 )
 
@@ -119,7 +123,8 @@ def load(
 
     Args:
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
-            folders alone, or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with
+            folders alone, or with `train.parquet` and `test.parquet` of encoded images, or with images and masks
+            (`levelhead.data.pairs` says how); an `.npz` with
             `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
             `text=` a `.csv`, `.parquet` or `.jsonl` of texts; `hf:NAME[:CONFIG]` of the Hugging Face hub;
             `package.module:function` of your own.
@@ -131,7 +136,8 @@ def load(
         test_size: how many are cut for test.
         split_seed: decides what is cut and taken, from 0.
         image_size: height and width (or both in one number) that a folder's images are brought to: scaled to
-            cover it, then cut at the centre. By default the most common size, its longer side at most 64.
+            cover it, then cut at the centre; images with masks are scaled to fit into it, the rest is ignored. By
+            default the most common size, its longer side at most 64, with masks 256.
         text: the column of texts in a table.
         max_words: how many words of a text are used, by default 400.
         stream: whether encoded images stay on disk and are decoded when they are used: `always`, `never`, or
@@ -199,7 +205,9 @@ def read_source(
         source=str(source),
         data_dir=None if data_dir is None else str(data_dir),
         label=_only_for(read, TAKE_LABEL, "label", label, "tables (.csv, .parquet)"),
-        image_size=_only_for(read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images"),
+        image_size=_only_for(
+            read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images, camvid and voc"
+        ),
         text=text,
         max_words=_only_for(read, TEXTS, "max_words", max_words, "texts"),
         streaming=streaming,
@@ -224,7 +232,7 @@ def _reader(source: str) -> Callable[[Request], Source]:
             "hf:NAME, or your package.module:function."
         )
     if path.is_dir():
-        return encoded.read if encoded.shards(path) else folder.read
+        return encoded.read if encoded.shards(path) else pairs.read if pairs.fits(path) else folder.read
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise ValueError(

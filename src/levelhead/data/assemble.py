@@ -10,7 +10,7 @@ import numpy as np
 from levelhead.data.fingerprint import Origin, fingerprint
 from levelhead.data.lazy import LazyImages
 from levelhead.data.memory import Streaming
-from levelhead.data.records import ROLES, Dataset, Split
+from levelhead.data.records import ROLES, Dataset, Split, class_counts
 from levelhead.data.source import Source
 from levelhead.data.splits import default_cut, split_roles
 from levelhead.data.statistics import mean_and_std
@@ -52,9 +52,9 @@ def assemble(
             )
     cut = _cut_sizes(source, asked)
     used = source.train_size if train_size is None else train_size
-    labels = source.parts["train"].labels
+    labels, strata = _strata(source)
     try:
-        positions = split_roles(labels, classes=source.classes, cut=cut, train_size=used, seed=split_seed)
+        positions = split_roles(labels, classes=strata, cut=cut, train_size=used, seed=split_seed)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
     splits, origins = _read_splits(source, positions, streaming)
@@ -138,18 +138,26 @@ def _stays_on_disk(source: Source, taken: dict[str, dict[str, np.ndarray]], stre
     return streaming.wanted(sum(number * prod(forms[role].shape) for role, number in numbers.items()))
 
 
+def _strata(source: Source) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What a cut is stratified by: the classes; images of a segmentation hold many, and are cut at random."""
+    labels = source.parts["train"].labels
+    if source.kind == "segmentation":
+        return np.zeros(len(labels), dtype=np.int64), ("image with mask",)
+    return labels, source.classes
+
+
 def _check_every_class_is_in_train(source: Source) -> None:
     if "train" not in source.parts:
         raise ValueError(
             f"{source.name} is a test set alone, which nothing can be trained on; ask a trained network about it with "
             f"--probe natural_adversarial:{source.name}"
         )
-    counts = np.bincount(source.parts["train"].labels, minlength=len(source.classes))
+    counts = class_counts(source.parts["train"].labels, len(source.classes))
     if (counts > 0).sum() < 2:
         only = source.classes[int(np.argmax(counts))]
         raise ValueError(f"{source.name} holds only one class ({only}); a classifier needs at least two")
     missing = [name for name, count in zip(source.classes, counts) if count == 0]
-    if missing:
+    if missing and source.kind != "segmentation":  # there a rare class may lie in other images; a note says so
         raise ValueError(
             f"{source.name}: no training example of class {', '.join(missing)}; train must hold every class"
         )
@@ -158,7 +166,7 @@ def _check_every_class_is_in_train(source: Source) -> None:
 def _cut_sizes(source: Source, asked: dict[str, int | None]) -> dict[str, int]:
     """How many examples `test` and `cal` take from train: as asked, as the source says, or the default."""
     number = len(source.parts["train"].labels)
-    default = default_cut(number, len(source.classes))
+    default = default_cut(number, len(_strata(source)[1]))
     cut: dict[str, int] = {}
     if "cal" not in source.parts:
         cut["cal"] = asked["cal"] or source.cal_size or default
@@ -182,21 +190,25 @@ def _rest(source: Source, number: int, cal: int, train: int) -> int:
 
 def _notes(source: Source, splits: dict[str, Split]) -> list[str]:
     notes = []
-    counts = np.bincount(splits["train"].labels, minlength=len(source.classes))
+    what = "pixels" if source.kind == "segmentation" else "examples"
+    if what == "pixels":
+        images = ", ".join(f"{len(split):,} {role}" for role, split in splits.items())
+        notes.append(f"counts are of pixels, without the ignored ones; images: {images}")
+    counts = class_counts(splits["train"].labels, len(source.classes))
     largest, smallest = int(np.argmax(counts)), int(np.argmin(counts))
-    if counts[largest] > IMBALANCE * counts[smallest]:
+    if counts[largest] > IMBALANCE * counts[smallest] > 0:
         notes.append(
             f"train is imbalanced: class {source.classes[largest]} has "
-            f"{counts[largest] / counts[smallest]:.1f} times the examples of class "
+            f"{counts[largest] / counts[smallest]:.1f} times the {what} of class "
             f"{source.classes[smallest]} ({counts[largest]:,} against {counts[smallest]:,})"
         )
     for role, split in splits.items():
-        counts = np.bincount(split.labels, minlength=len(source.classes))
+        counts = class_counts(split.labels, len(source.classes))
         if counts.min() < FEW:
             index = int(np.argmin(counts))
             few = int((counts < FEW).sum())
             notes.append(
-                f"{role} has fewer than {FEW} examples of {few} of {len(counts)} classes (class "
+                f"{role} has fewer than {FEW} {what} of {few} of {len(counts)} classes (class "
                 f"{source.classes[index]}: {counts[index]}): what is measured there is uncertain"
             )
     if source.kind == "vector":

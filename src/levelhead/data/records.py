@@ -14,7 +14,9 @@ import numpy as np
 from levelhead.data.lazy import LazyImages
 
 ROLES = ("train", "val", "cal", "test")
-Kind = Literal["image", "vector", "text"]
+Kind = Literal["image", "vector", "text", "segmentation"]
+#: The label of a pixel that counts nowhere.
+IGNORED = 255
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Split:
     Attributes:
         inputs: images, uint8 or float32 in [0, 1], `(N, C, H, W)`; vectors, float32, `(N, D)`; texts, int32 word
             ids, `(N, L)`. Images that stream stay on disk: an array that is computed when it is read.
-        labels: int64 `(N,)`, indices into the data set's `classes`.
+        labels: int64 `(N,)`, indices into the data set's `classes`; of a segmentation uint8 `(N, H, W)`, one a pixel,
+            255 where it is ignored.
         ids: int64 `(N,)`, the example's position in the whole source, whose parts are counted on in the order
             train, val, cal, test: no two examples of a source share an id, whatever their role.
     """
@@ -68,7 +71,7 @@ class Dataset:
 
     Attributes:
         name: the word or path that `load` was given, shortened to a name.
-        kind: "image", "vector" or "text".
+        kind: "image", "vector", "text", or "segmentation": images with a class for every pixel.
         classes: the classes' names; a label is an index into them.
         splits: `train`, `cal`, `test`, and `val` only if the source has one.
         mean: float32 `(C,)` in [0, 1] units for images, `(D,)` for vectors; of `train` alone. Empty for texts.
@@ -101,16 +104,29 @@ class Dataset:
         return len(self.classes)
 
     @property
+    def ignore_index(self) -> int:
+        """The label that counts nowhere: 255 in maps; -100, which no example has, elsewhere."""
+        return IGNORED if self.kind == "segmentation" else -100
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one example: `(C, H, W)`, `(D,)` or `(L,)`."""
         return tuple(self.splits["train"].inputs.shape[1:])
 
     def counts(self) -> dict[str, list[int]]:
-        """Examples of each class, a role; the classes in the order of `classes`."""
-        return {
-            role: np.bincount(split.labels, minlength=self.num_classes).tolist() for role, split in self.splits.items()
-        }
+        """Examples of each class, a role; the classes in the order of `classes`. Of a segmentation: pixels."""
+        return {role: class_counts(split.labels, self.num_classes).tolist() for role, split in self.splits.items()}
 
     def describe(self) -> list[tuple[str, int, list[int]]]:
         """The rows of the table shown before training: role, examples in all, examples of each class."""
         return [(role, sum(counts), counts) for role, counts in self.counts().items()]
+
+
+def class_counts(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """How often each class stands in `labels` `(N,)`, or in maps `(N, H, W)` without what is ignored."""
+    if labels.ndim == 1:
+        return np.bincount(labels, minlength=num_classes)
+    counts = np.zeros(IGNORED + 1, dtype=np.int64)
+    for one in labels:
+        counts += np.bincount(one.reshape(-1), minlength=IGNORED + 1)
+    return counts[:num_classes]

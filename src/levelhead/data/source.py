@@ -17,7 +17,7 @@ class Part:
     """One part of a source, in the source's order.
 
     Attributes:
-        labels: int64 `(N,)`, indices into the source's classes.
+        labels: int64 `(N,)`, indices into the source's classes; of a segmentation uint8 `(N, H, W)`, 255 ignored.
         read: takes int64 positions `(n,)` and gives those inputs, new memory, as `Split.inputs` wants them.
         encoded: the images that `read` decodes, if that is what it does; without, the part cannot stream.
     """
@@ -50,7 +50,7 @@ class Source:
 
     Attributes:
         name: the name to show.
-        kind: "image", "vector" or "text".
+        kind: "image", "vector", "text" or "segmentation".
         classes: class names, in the order of the labels.
         parts: "train", and any of "val", "cal" and "test" that the source has itself.
         origin: one sentence for `Dataset.origin`.

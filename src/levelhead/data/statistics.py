@@ -73,10 +73,11 @@ def _of_levels(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_two_passes(inputs: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    axes = (0, 2, 3) if kind == "image" else (0,)
+    are_images = kind in ("image", "segmentation")
+    axes = (0, 2, 3) if are_images else (0,)
     unit = 255.0 if inputs.dtype == np.uint8 else 1.0
     number = inputs.size // inputs.shape[1]
     mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks(inputs)) / number
-    around = mean.reshape(-1, 1, 1) if kind == "image" else mean
+    around = mean.reshape(-1, 1, 1) if are_images else mean
     square = sum(np.square(chunk - around).sum(axis=axes) for chunk in chunks(inputs)) / number
     return mean / unit, np.sqrt(square) / unit

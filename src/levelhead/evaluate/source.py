@@ -167,6 +167,11 @@ def open_source(
     if len(layout.scores) == 1 and store.columns[layout.scores[0]].width in (0, 1):
         what = "probability of class 1" if layout.kind == "probs" else "log-odds of class 1"
         source.notes.append(f"{layout.scores[0]} is one column: taken as the {what} of two classes.")
+    if '"rows": "pixels"' in store.notes.get("meta", ""):
+        source.notes.append(
+            "The file says that its rows are pixels: those of one image are alike, so the intervals and tests given "
+            "here, which take rows as independent, are too narrow."
+        )
     if store.whole:
         source.notes.append(f"The file is read as a whole, not streamed: {store.whole}.")
     return source

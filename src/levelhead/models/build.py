@@ -24,9 +24,6 @@ _OTHERS: dict[str, Callable[[str, Task, dict[str, Any], str | None], nn.Module]]
     "smp": smp_network,
 }
 
-#: A segmentation network that trains on two cores: 0.86 million parameters, 0.1 billion multiply-adds at 192x256.
-_SMALL_SEGMENTER = "smp:Linknet/tu-tf_mobilenetv3_small_minimal_100"
-
 
 def build(
     name: str,
@@ -74,7 +71,7 @@ def build(
 
 def auto(kind: str, device: str) -> str:
     """The network that fits the data and the device, for example ``mlp`` for vectors, ``small`` for images on a CPU."""
-    fixed = {"vector": "mlp", "text": "sentence_cnn", "segmentation": _SMALL_SEGMENTER}
+    fixed = {"vector": "mlp", "text": "sentence_cnn", "segmentation": "unet"}
     return fixed.get(kind) or ("preact_resnet18" if device.startswith("cuda") else "small")
 
 

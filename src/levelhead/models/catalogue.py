@@ -11,8 +11,8 @@ from levelhead.models.build import build, count_parameters
 from levelhead.models.names import read_name, usage
 from levelhead.models.networks import NETWORKS, READS
 
-#: What a network is counted for: images 3x32x32, vectors of 64 numbers, texts of 50 words.
-_SHAPES: dict[str, Any] = {"images": (3, 32, 32), "vectors": (64,), "texts": (50,)}
+#: What a network is counted for: images 3x32x32, scenes 3x180x240, vectors of 64 numbers, texts of 50 words.
+_SHAPES: dict[str, Any] = {"images": (3, 32, 32), "scenes": (3, 180, 240), "vectors": (64,), "texts": (50,)}
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,14 @@ class Segmenter(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Images ``(B, channels, H, W)`` to logits ``(B, C, H, W)``."""
         height, width = inputs.shape[2:]
-        padded = F.pad(inputs, (0, -width % 32, 0, -height % 32), mode="replicate")
+        below, beside = (new - old for new, old in zip(self.padded(height, width), (height, width)))
+        padded = F.pad(inputs, (0, beside, 0, below), mode="replicate")
         return self.network(padded)[:, :, :height, :width]
+
+    @staticmethod
+    def padded(height: int, width: int) -> tuple[int, int]:
+        """The size that the network sees: the next that can be halved five times."""
+        return height + -height % 32, width + -width % 32
 
 
 def _file(smp: Any, encoder: str, pretrained: str | None) -> str | None:

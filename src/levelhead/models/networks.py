@@ -13,6 +13,7 @@ from levelhead.models.preact_resnet import preact_resnet, small
 from levelhead.models.resnet import resnet, resnext50
 from levelhead.models.shufflenet import shufflenet_v2
 from levelhead.models.text import gpcn, sentence_cnn
+from levelhead.models.unet import unet
 from levelhead.models.vgg import vgg16
 from levelhead.models.wide_resnet import wide_resnet
 
@@ -36,7 +37,9 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "mlp": mlp,
     "sentence_cnn": sentence_cnn,
     "gpcn": gpcn,
+    "unet": unet,
 }
 
-#: The networks that read texts; the others read images, and ``mlp`` anything that is no text.
-READS = {"sentence_cnn": "texts", "gpcn": "texts", "mlp": "vectors"}
+#: The networks that read texts, or scenes (images that get logits for every pixel); the others read images, and ``mlp``
+#: anything that is no text.
+READS = {"sentence_cnn": "texts", "gpcn": "texts", "mlp": "vectors", "unet": "scenes"}

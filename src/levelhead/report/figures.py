@@ -51,15 +51,16 @@ def looks(methods: Sequence[str], baseline: str | None) -> dict[str, dict[str, s
     return found
 
 
-def reliability(view: Pooled) -> Figure:
-    """One method's reliability diagram in both states."""
+def reliability(view: Pooled, *, intervals: bool = True) -> Figure:
+    """One method's reliability diagram in both states; without ``intervals`` where rows are not independent."""
     diagonal = {"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "layer": "below"}
     diagonal["line"] = {"color": "@muted", "width": 1, "dash": "dash"}
     return {
-        "columns": ["", "mean confidence", "accuracy", "examples", "from", "to", "interval from", "interval to"],
+        "columns": ["", "mean confidence", "accuracy", "examples", "from", "to"]
+        + (["interval from", "interval to"] if intervals else []),
         "states": {
-            "raw": view.raw and _bins(view.raw.diagram, "@raw", "circle"),
-            "scaled": view.scaled and _bins(view.scaled.diagram, "@scaled", "square"),
+            "raw": view.raw and _bins(view.raw.diagram, "@raw", "circle", intervals),
+            "scaled": view.scaled and _bins(view.scaled.diagram, "@scaled", "square", intervals),
         },
         "layout": {
             "xaxis": {"title": "confidence", "range": [0, 1], "dtick": 0.25, "constrain": "domain"},
@@ -70,35 +71,37 @@ def reliability(view: Pooled) -> Figure:
     }
 
 
-def _bins(diagram: Diagram, colour: str, symbol: str) -> list[Figure]:
+def _bins(diagram: Diagram, colour: str, symbol: str, intervals: bool) -> list[Figure]:
     """Bins with enough examples, joined; then those with few, faint and on their own."""
     few = diagram.filled & ~diagram.steady
-    steady = _points(diagram, diagram.steady, colour, symbol)
+    steady = _points(diagram, diagram.steady, colour, symbol, intervals)
     return [steady] + (
-        [_points(diagram, few, colour, symbol) | {"mode": "markers", "opacity": 0.35}] if few.any() else []
+        [_points(diagram, few, colour, symbol, intervals) | {"mode": "markers", "opacity": 0.35}] if few.any() else []
     )
 
 
-def _points(diagram: Diagram, keep: np.ndarray, colour: str, symbol: str) -> Figure:
+def _points(diagram: Diagram, keep: np.ndarray, colour: str, symbol: str, intervals: bool) -> Figure:
     x, y, count = diagram.confidence[keep], diagram.accuracy[keep], diagram.count[keep]
     lo, hi = diagram.lo[keep], diagram.hi[keep]
     bins = np.flatnonzero(keep)
     share = count / max(diagram.n, 1)
+    bounds = [lo, hi] if intervals else []
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": np.maximum(hi - y, 0),
+        "arrayminus": np.maximum(y - lo, 0),
+        "thickness": 1.2,
+        "width": 0,
+        "color": colour,
+    }
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "x": x,
         "y": y,
-        "customdata": list(zip(count, diagram.edges[bins], diagram.edges[bins + 1], lo, hi, strict=True)),
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": np.maximum(hi - y, 0),
-            "arrayminus": np.maximum(y - lo, 0),
-            "thickness": 1.2,
-            "width": 0,
-            "color": colour,
-        },
+        "customdata": list(zip(count, diagram.edges[bins], diagram.edges[bins + 1], *bounds, strict=True)),
+        **({"error_y": bars} if intervals else {}),
         # Area, not width, is what the eye compares.
         "marker": {
             "color": colour,
@@ -110,7 +113,9 @@ def _points(diagram: Diagram, keep: np.ndarray, colour: str, symbol: str) -> Fig
         "line": {"color": colour, "width": 1},
         "cliponaxis": False,  # a point at (1, 1) is whole
         "hovertemplate": (
-            "confidence %{x:.3f}<br>accuracy %{y:.3f} [%{customdata[3]:.3f}, %{customdata[4]:.3f}]<br>"
+            "confidence %{x:.3f}<br>accuracy %{y:.3f}"
+            + (" [%{customdata[3]:.3f}, %{customdata[4]:.3f}]" if intervals else "")
+            + "<br>"
             "%{customdata[0]:,} predictions in (%{customdata[1]:.3f}, %{customdata[2]:.3f}]<extra></extra>"
         ),
     }

@@ -22,6 +22,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("ece", "ECE", True, "expected calibration error: mean distance between confidence and accuracy, by bins"),
     Measure("gap", "gap", None, "mean confidence less accuracy: above zero over-confident, below under-confident"),
     Measure("accuracy", "accuracy", False, "share of right answers; scaling does not change it", scale=100),
+    Measure("miou", "mIoU", False, "intersection over union of the classes, mean; of all pixels of test", scale=100),
     Measure("brier", "Brier", True, "squared distance between probabilities and the answer, a proper score, 0 to 2"),
     Measure("oe", "OE", True, "over-confidence error: like ECE, counting only bins that are too sure"),
     Measure("mce", "MCE", True, "the largest distance of any bin; noisy where bins hold few examples"),

@@ -17,7 +17,7 @@ from levelhead.plots.differences import differences
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
-from levelhead.report import embed, figures, probes, rounding, sections, table
+from levelhead.report import embed, figures, probes, rounding, sections, segmentation, table
 from levelhead.report.measures import MEASURES
 
 NAME = "report.html"
@@ -63,6 +63,7 @@ def render(comparison: Comparison) -> str:
     from plotly.offline import get_plotlyjs
 
     drawn, cards, problems = _figures(comparison)
+    maps, lost = segmentation.maps(comparison)
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -74,11 +75,14 @@ def render(comparison: Comparison) -> str:
         summary=summary,
         asked=sections.asked(comparison),
         recommended=sections.recommendation(summary),
-        warnings=[str(w) for w in summary.get("warnings") or ()] + sections.failed(summary) + list(problems),
+        warnings=[str(w) for w in summary.get("warnings") or ()] + sections.failed(summary) + list(problems) + lost,
         leading=table.leading(summary),
         everything=table.everything(summary),
         ensembles=probes.ensembles(summary),
         probes=probes.probes(summary),
+        pixels=segmentation.grids(summary),
+        pixels_note=segmentation.note(summary),
+        maps=maps,
         level=f"{100 * (summary.get('confidence') or 0.95):g} %",
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,
@@ -87,7 +91,7 @@ def render(comparison: Comparison) -> str:
         configuration=sections.configuration(comparison),
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
-        measures=MEASURES,
+        measures=[each for each in MEASURES if each.key != "miou" or maps or summary.get("segmentation")],
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),
@@ -119,7 +123,8 @@ def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[
         card = _card(comparison, index, view)
         cards.append(card)
         if card.drawn:
-            drawn[card.reliability] = figures.reliability(view)
+            # pixels of one image are alike: an interval as of independent rows would be too narrow
+            drawn[card.reliability] = figures.reliability(view, intervals=not comparison.summary.get("segmentation"))
             drawn[card.confidence] = figures.confidence(view, top)
     problems = comparison.problems + tuple(text for view in views for text in view.problems)
     return drawn, cards, problems

@@ -77,6 +77,8 @@ def _data_words(data: Mapping[str, Any]) -> str:
 def _example_words(comparison: Comparison) -> str:
     counts = _counts(comparison)
     totals = {role: sum(values) for role, values in counts.items()}
+    if comparison.summary.get("segmentation"):  # there the counts are of pixels
+        totals = dict(((comparison.about.get("identity") or {}).get("data") or {}).get("split", {}).get("sizes") or {})
     for role in ("cal", "test"):
         totals.setdefault(role, comparison.summary.get(f"n_{role}") or 0)
     return ", ".join(f"{rounding.count(n)} {role}" for role, n in totals.items() if n)

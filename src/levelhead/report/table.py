@@ -74,10 +74,13 @@ def leading(summary: Summary) -> Table:
     nll, ece, gap, accuracy = (BY_KEY[key] for key in ("nll", "ece", "gap", "accuracy"))
     after = [*_both(summary, nll, "scaled"), _values(summary, ece, "scaled")]
     before = [*_both(summary, ece, "raw"), _values(summary, gap, "raw")]
+    either = _both(summary, accuracy, "raw")
+    if _any(summary, BY_KEY["miou"], "raw", "mean"):
+        either += _both(summary, BY_KEY["miou"], "raw")
     groups = [
         Group("after scaling", tuple(after)),
         Group("before scaling", tuple(before)),
-        Group("either", tuple(_both(summary, accuracy, "raw"))),
+        Group("either", tuple(either)),
         Group("", (_temperatures(summary),)),
         Group("cost", (_passes(summary), _times(summary))),
     ]
@@ -90,7 +93,7 @@ def everything(summary: Summary) -> Table:
     for measure in MEASURES:
         columns: list[Column] = []
         for state, head in (("raw", "before"), ("scaled", "after")):
-            if measure.key == "accuracy":  # scaling does not change it
+            if measure.key in ("accuracy", "miou"):  # scaling does not change them
                 head = "mean" if state == "raw" else ""
             if head and _any(summary, measure, state, "mean"):
                 columns += _both(summary, measure, state, head)

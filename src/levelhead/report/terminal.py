@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from levelhead.report import probes, rounding
+from levelhead.report import probes, rounding, segmentation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,7 @@ def leaderboard(summary: Mapping[str, Any]) -> Table:
 
     baseline = summary.get("baseline")
     with_difference = any(_metric(row, "nll_scaled").get("diff") is not None for row in summary["rows"])
+    with_miou = bool(summary.get("segmentation"))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("method", overflow="fold", min_width=10)
     heads = [
@@ -33,14 +34,14 @@ def leaderboard(summary: Mapping[str, Any]) -> Table:
         *([f"vs\n{_short(baseline)}"] if with_difference else []),
         "ECE\nraw",
         "gap\nraw",
-        "acc.\n%",
+        "mIoU\n%" if with_miou else "acc.\n%",  # accuracy is in the table of all pixels
     ]
     for head in [*heads, "T", "passes", "time"]:
         table.add_column(Text(head), justify="right", no_wrap=True)
     times = rounding.durations([row.get("seconds") for row in summary["rows"]])
     for row, time in zip(summary["rows"], times, strict=True):
         style = "bold" if row.get("recommended") else None
-        table.add_row(*_cells(row, with_difference), time.replace(rounding.DASH, "-"), style=style)
+        table.add_row(*_cells(row, with_difference, with_miou), time.replace(rounding.DASH, "-"), style=style)
     return table
 
 
@@ -56,7 +57,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for note in notes(summary):
         console.print(Text(note, style="dim"))
     ensembles = probes.ensembles(summary)
-    for grid in [*([ensembles] if ensembles else []), *probes.probes(summary)]:
+    for grid in [*segmentation.grids(summary)[:1], *([ensembles] if ensembles else []), *probes.probes(summary)]:
         console.print()
         print_grid(grid, console)
     for sentence in summary.get("verdict") or ():
@@ -106,12 +107,14 @@ def notes(summary: Mapping[str, Any]) -> list[str]:
         found.append("One seed: no intervals, and no difference can be told from luck.")
     if any(rounding.told_apart(_metric(row, "nll_scaled")) is False for row in rows):
         found.append(f"{SAME} these seeds cannot tell the difference from zero.")
+    if counted := segmentation.note(summary):
+        found.append(counted)
     if any(row.get("recommended") for row in rows):
         found.append("* recommended, by its NLL on cal.")
     return found
 
 
-def _cells(row: Mapping[str, Any], with_difference: bool) -> list[Any]:
+def _cells(row: Mapping[str, Any], with_difference: bool, with_miou: bool) -> list[Any]:
     from rich.text import Text
 
     nll, ece, gap = (_metric(row, key) for key in ("nll_scaled", "ece_raw", "gap_raw"))
@@ -121,8 +124,8 @@ def _cells(row: Mapping[str, Any], with_difference: bool) -> list[Any]:
     if with_difference:
         cells.append("(base)" if row.get("baseline") else _difference(nll))
     cells += [_ascii(ece.get("mean"), 3), _ascii(gap.get("mean"), 3, sign=True)]
-    accuracy = _metric(row, "accuracy_raw").get("mean")
-    cells.append("-" if accuracy is None else _ascii(100 * accuracy, 1))
+    share = _metric(row, "miou_raw" if with_miou else "accuracy_raw").get("mean")
+    cells.append("-" if share is None else _ascii(100 * share, 1))
     cells.append(_ascii(row.get("temperature"), 2))
     cells.append(rounding.times(row.get("passes")).replace(rounding.DASH, "-"))
     return cells

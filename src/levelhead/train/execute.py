@@ -3,6 +3,7 @@
 ``run.json`` is written last: where it stands, the run is finished.
 """
 
+import dataclasses
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,13 @@ def execute(
             },
         )
         checkpoints.path.unlink(missing_ok=True)
+
+
+def reopened(run: Run, data: Dataset, folder: Path) -> Trainer:
+    """A finished run with its weights, to be asked more; draws from the global generator, which the caller guards."""
+    trainer = Trainer(dataclasses.replace(run, record=()), data)
+    trainer.objective.model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+    return trainer
 
 
 def described(data: Dataset) -> dict[str, Any]:

@@ -62,6 +62,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "image": {"epochs": 20, "batch": 128, "lr": 0.1},
     "vector": {"epochs": 60, "batch": 64, "lr": 0.05},
     "text": PAPERS["kim"].arguments,
+    "segmentation": {"epochs": 25, "batch": 8, "lr": 0.05},
     "digits": {"epochs": 100, "batch": 32, "lr": 0.1},
     "spiral": {"epochs": 100, "batch": 64, "lr": 0.05},
 }
@@ -73,7 +74,7 @@ def make_recipe(name: str, kind: str, paper: str | None = None, **given: Any) ->
         raise unknown("recipe", paper, PAPERS)
     usual = DEFAULTS.get(name, DEFAULTS[kind]) if paper is None else PAPERS[paper].arguments
     said = {key: value for key, value in given.items() if value is not None}
-    if paper is not None and kind != "image":
+    if paper is not None and kind not in ("image", "segmentation"):
         usual = {key: value for key, value in usual.items() if key not in ("crop", "flip", "resized_crop")}
     chosen = usual | said
     if chosen.get("optimizer", "sgd") != "sgd":

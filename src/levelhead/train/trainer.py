@@ -25,12 +25,15 @@ from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.optimizers import make_optimizer
 from levelhead.train.record import add_targets, check_recordable, write_epoch
+from levelhead.train.rows import Rows, rows_of
 from levelhead.train.run import Run, stream
 from levelhead.train.schedule import parse_schedule
 
 #: At how many epochs at most the calibration split is looked at for the training curve; nothing reads it back.
 CURVE_POINTS = 20
 EVAL_BATCH = 512
+#: Images of a segmentation asked at once: so many as MbLS trained on, and its measures are taken by the batch.
+DENSE_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Trainer:
         self.fabric = Fabric(**_fabric_arguments(run))
         device = self.fabric.device
         self.batches = {role: Batches(split, device=device) for role, split in data.splits.items()}
+        self.rows: dict[str, Rows] = {}
         self.augment = Augment()
-        if data.kind == "image":
+        if data.kind in ("image", "segmentation"):
             self.augment = Augment(self.recipe.crop, self.recipe.flip, self.recipe.resized_crop)
         self.mean, self.std = (torch.from_numpy(value).to(device) for value in (data.mean, data.std))
         # Initial weights and data order come from the seed alone, so methods are paired run by run.
@@ -84,7 +88,7 @@ class Trainer:
         mixing = torch.Generator().manual_seed(stream(run.seed, "mixing"))
         spec = parse(run.sentence)
         check_recordable(run.record, spec)
-        self.objective = Objective(spec, model, data.num_classes, generator=mixing)
+        self.objective = Objective(spec, model, data.num_classes, generator=mixing, ignore_index=data.ignore_index)
         optimizer = make_optimizer(self.recipe, self.objective.parameters())
         self.module, self.optimizer = self.fabric.setup(self.objective, optimizer)
         self.order = torch.Generator().manual_seed(stream(run.seed, "data"))
@@ -105,15 +109,19 @@ class Trainer:
 
     def predictions(self, role: str) -> Predictions:
         """What the run predicts for a split, as of now."""
-        split, run = self.data.splits[role], self.run
+        rows, run = self.asked_about(role), self.run
+        meta = {"run": run.hash, "sentence": run.sentence, "seed": str(run.seed), "data": run.fingerprint}
+        if rows.pixels is not None:
+            # an id is image * pixels + pixel, so that rows of one image can be told
+            meta |= {"rows": "pixels", "pixels": str(self.data.shape[1] * self.data.shape[2])}
         return Predictions(
-            labels=split.labels,
+            labels=rows.labels,
             logits=self.logits(role),
             probs=None,
-            ids=split.ids,
+            ids=rows.ids,
             role=role,
             classes=self.data.classes,
-            meta={"run": run.hash, "sentence": run.sentence, "seed": str(run.seed), "data": run.fingerprint},
+            meta=meta,
         )
 
     def train(self, progress: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
@@ -122,15 +130,32 @@ class Trainer:
             self._epoch(progress, stop)
             self._save()
 
+    def asked_about(self, role: str) -> Rows:
+        """The rows of a split's predictions: its examples, or a sample of its pixels."""
+        if role not in self.rows:
+            self.rows[role] = rows_of(self.data.splits[role])
+        return self.rows[role]
+
     def logits(self, role: str, at_most: int | None = None) -> np.ndarray:
-        """Logits of a split, float32 ``(N, C)``, as the method predicts clean inputs; ``at_most`` thins it evenly."""
-        rows = torch.arange(len(self.batches[role]))
-        if at_most is not None and len(rows) > at_most:
-            rows = torch.linspace(0, len(rows) - 1, at_most, dtype=torch.float64).long()
-        self.batches[role].expect(rows.split(EVAL_BATCH))
-        with self.fabric.autocast():
-            parts = [self.objective.predict(self.clean(role, part)[0]).float().cpu() for part in rows.split(EVAL_BATCH)]
+        """Logits of a split's rows, float32 ``(N, C)``, as the method predicts clean inputs; ``at_most`` thins it."""
+        rows, size = self.asked_about(role), EVAL_BATCH if self.data.kind != "segmentation" else DENSE_BATCH
+        examples = self._thinned(role, at_most)
+        self.batches[role].expect(examples.split(size))
+        parts = [rows.of(self.asked(role, some)[0], some.numpy()) for some in examples.split(size)]
         return torch.cat(parts).numpy()
+
+    def asked(self, role: str, examples: Tensor) -> tuple[Tensor, Tensor]:
+        """What the method predicts for some clean examples, float32 on the CPU, and their labels."""
+        inputs, labels = self.clean(role, examples)
+        with self.fabric.autocast():
+            return self.objective.predict(inputs).float().cpu(), labels.cpu()
+
+    def _thinned(self, role: str, at_most: int | None) -> Tensor:
+        """Which examples are asked, so that there are not many more rows than ``at_most``, spread evenly."""
+        rows, number = len(self.asked_about(role).labels), len(self.batches[role])
+        if at_most is None or rows <= at_most:
+            return torch.arange(number)
+        return torch.linspace(0, number - 1, max(1, number * at_most // rows), dtype=torch.float64).long()
 
     def clean(self, role: str, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs and labels of some examples, not augmented, in the parameters' precision; word ids as they are."""
@@ -139,9 +164,8 @@ class Trainer:
 
     def train_accuracy(self, at_most: int = 10_000) -> float:
         """Accuracy on the clean training inputs, on an evenly thinned part where there are more than ``at_most``."""
-        labels = self.data.splits["train"].labels
-        if len(labels) > at_most:
-            labels = labels[torch.linspace(0, len(labels) - 1, at_most, dtype=torch.float64).long().numpy()]
+        rows = self.asked_about("train")
+        labels = rows.labels[rows.places(self._thinned("train", at_most).numpy())]
         return float((self.logits("train", at_most).argmax(1) == labels).mean())
 
     def _epoch(self, progress: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
@@ -251,7 +275,7 @@ class Trainer:
     def _curve_point(self) -> dict[str, float]:
         """NLL and accuracy on cal: for the picture, in the trainer's own float64, outside the counted seconds."""
         logits = torch.from_numpy(self.logits("cal")).double()
-        labels = torch.from_numpy(self.data.splits["cal"].labels)
+        labels = torch.from_numpy(self.asked_about("cal").labels)
         nll = torch.nn.functional.cross_entropy(logits, labels)
         return {"cal_nll": float(nll), "cal_accuracy": float((logits.argmax(1) == labels).double().mean())}
 
