@@ -63,7 +63,7 @@ def show(source: str, *, data_dir: str | None = None, out: Path | None = None, *
         "shape": list(chosen[0].inputs.shape[1:]),
         "counts": {role: class_counts(part.labels, len(found.classes)).tolist() for role, part in found.parts.items()},
     }
-    if found.kind in ("image", "segmentation"):
+    if chosen[0].inputs.ndim == 4:  # images, whatever their labels are
         shown["picture"] = None if out is None else _draw(out, found, chosen)
     elif out is not None:
         raise ValueError(f"--out writes a picture of images, but {source} holds {found.kind}s, which are shown as text")

@@ -11,6 +11,7 @@ from levelhead.cli import app
 from levelhead.data import examples as room
 from levelhead.data import names, read_source, synsets
 from levelhead.data.examples import as_text, examples
+from levelhead.data.source import Part, Source
 from levelhead.plots.examples import mosaic
 from levelhead.probes.natural_adversarial import class_columns
 
@@ -105,6 +106,14 @@ def test_examples_are_of_their_class_and_no_more_than_asked(tmp_path):
         assert len(each.inputs) == 4
         assert {image.tobytes() for image in each.inputs} <= own
     assert len(examples(source, most_classes=3)) == 3
+
+
+def test_an_example_with_a_map_is_of_every_class_in_it():
+    maps = np.array([[[0, 0], [0, 2]], [[1, 1], [255, 1]], [[2, 2], [2, 2]]], np.uint8)
+    images = np.arange(3, dtype=np.uint8)[:, None, None, None] + np.zeros((3, 3, 2, 2), np.uint8)
+    part = Part(maps, lambda positions: images[positions])
+    source = Source("maps", "image", ("a", "b", "c"), {"train": part}, "made here")
+    assert [each.inputs[:, 0, 0, 0].tolist() for each in examples(source)] == [[0], [1], [0, 2]]
 
 
 def test_long_texts_are_cut(tmp_path):

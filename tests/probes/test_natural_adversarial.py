@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.named_sets import IDS, imagenet_a, tiny
 
 import levelhead as lh
+from levelhead.probes.natural_adversarial import NaturalAdversarial
 
 LOGITS = np.array([[5.0, 1.0, 2.0], [5.0, 2.0, 1.0], [0.0, 9.0, 1.0], [5.0, 1.0, 0.0]])
 
@@ -61,3 +63,14 @@ def test_a_folder_of_class_folders_is_brought_to_size_and_mapped(tmp_path):
     assert made["inputs"].shape == (4, 1, 8, 8)
     np.testing.assert_array_equal(made["columns"], [3, 3, 7, 7])
     np.testing.assert_array_equal(made["inputs"][:, 0, 0, 0], [30, 30, 70, 70])
+
+
+@pytest.mark.parametrize(("name", "side"), [("imagenet-a", 64), ("imagenet-a-tiny", 64)])
+def test_imagenet_a_finds_the_columns_of_tiny_imagenet_and_its_size(name, side, tmp_path):
+    tiny(tmp_path / "tiny-imagenet-200")
+    truth = imagenet_a(tmp_path / "imagenet-a")["test"]
+    data = lh.data.load("tiny-imagenet", data_dir=tmp_path, cal_size=6)
+    prepared = NaturalAdversarial(source=name, data_dir=str(tmp_path)).prepare(data)
+    assert prepared["columns"].tolist() == truth.labels
+    assert [data.classes[column].split()[0] for column in prepared["columns"][::3]] == list(IDS)
+    assert prepared["inputs"].shape == (9, 3, side, side)

@@ -135,6 +135,7 @@ def _shown(number: int) -> list[int]:
 
 def _write_maps(path: Path, data: Dataset, shown: list[int], maps: dict[str, list[np.ndarray]]) -> None:
     split = data.splits["test"]
+    assert isinstance(split.inputs, np.ndarray)  # images with masks do not stream
     inputs = split.inputs[shown]
     if inputs.dtype != np.uint8:
         inputs = np.rint(255 * inputs).astype(np.uint8)

@@ -23,6 +23,8 @@ class Examples:
 def examples(source: Source, *, per_class: int = PER_CLASS, most_classes: int = MOST_CLASSES) -> list[Examples]:
     """At most `per_class` examples of each class, spread evenly over the first part; of the first classes only.
 
+    Where labels are maps, an example is of every class that stands in its map.
+
     >>> import numpy as np
     >>> from levelhead.data.source import Part, Source
     >>> part = Part.of_array(np.arange(8.0)[:, None], np.array([0, 1] * 4))
@@ -33,7 +35,7 @@ def examples(source: Source, *, per_class: int = PER_CLASS, most_classes: int = 
     part = next(iter(source.parts.values()))
     chosen = []
     for label, name in enumerate(source.classes[:most_classes]):
-        places = np.flatnonzero((part.labels == label).reshape(len(part.labels), -1).any(1))  # of maps: that hold it
+        places = np.flatnonzero((part.labels == label).reshape(len(part.labels), -1).any(axis=1))
         number = min(per_class, len(places))
         spread = places[np.linspace(0, len(places) - 1, number).astype(np.int64)] if number else places
         chosen.append(Examples(name, part.read(spread)))

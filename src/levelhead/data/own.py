@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from levelhead.data.checks import check_class_indices, check_finite, check_unit_range, encode_labels
-from levelhead.data.records import ROLES, Dataset
+from levelhead.data.lazy import LazyImages
+from levelhead.data.records import ROLES, Dataset, Split
 from levelhead.data.source import Part, Request, Source
 
 _PATH = re.compile(r"\s*[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\s*(\(.*\))?\s*", re.DOTALL)
@@ -63,12 +64,18 @@ def read(request: Request) -> Source:
     return _of_sets(path, _by_role(path, returned))
 
 
+def _as_part(split: Split) -> Part:
+    if isinstance(split.inputs, LazyImages):
+        return Part.of_encoded(split.inputs, split.labels)
+    return Part.of_array(split.inputs, split.labels)
+
+
 def _of_dataset(data: Dataset) -> Source:
     return Source(
         name=data.name,
         kind=data.kind,
         classes=data.classes,
-        parts={role: Part.of_array(split.inputs, split.labels) for role, split in data.splits.items()},
+        parts={role: _as_part(split) for role, split in data.splits.items()},
         origin=data.origin,
         augment=data.augment,
         notes=data.notes,

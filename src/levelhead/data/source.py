@@ -28,8 +28,9 @@ class Part:
 
     @classmethod
     def of_array(cls, inputs: np.ndarray, labels: np.ndarray) -> Part:
-        """A part whose inputs already lie in memory."""
-        return cls(np.asarray(labels, dtype=np.int64), lambda positions: inputs[positions])
+        """A part whose inputs already lie in memory; labels become int64, maps of labels stay as they are."""
+        labels = np.asarray(labels)
+        return cls(labels if labels.ndim > 1 else labels.astype(np.int64), lambda positions: inputs[positions])
 
     @classmethod
     def of_encoded(cls, encoded: Encoded, labels: np.ndarray) -> Part:
