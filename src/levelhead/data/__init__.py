@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levelhead.data import cifar, digits, encoded, folder, idx, npz, spiral, table, text_sets, text_table
+from levelhead.data import cifar, digits, encoded, folder, idx, npz, shards, spiral, table, text_sets, text_table
 from levelhead.data.assemble import assemble
 from levelhead.data.download import DownloadError
 from levelhead.data.memory import Streaming
@@ -46,7 +46,7 @@ FILES: dict[str, Callable[[Request], Source]] = {
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
 TAKE_LABEL = (table.read, encoded.read, text_table.read)
 TEXTS = (text_table.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
-TAKE_IMAGE_SIZE = (folder.read, encoded.read)
+TAKE_IMAGE_SIZE = (folder.read, encoded.read, shards.read)
 
 
 def __getattr__(name: str) -> Any:
@@ -85,7 +85,8 @@ def load(
 
     Args:
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
-            folders alone, or with `train.parquet` and `test.parquet` of encoded images; an `.npz` with
+            folders alone, or with `train.parquet` and `test.parquet` (or `.arrow`) of encoded images, or with
+            `train-000000.tar` shards; an `.npz` with
             `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
             `text=` a `.csv`, `.parquet` or `.jsonl` of texts.
         data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's
@@ -182,7 +183,7 @@ def _reader(source: str) -> Callable[[Request], Source]:
             f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet."
         )
     if path.is_dir():
-        return encoded.read if encoded.shards(path) else folder.read
+        return encoded.read if encoded.shards(path) else shards.read if shards.tar_shards(path) else folder.read
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise ValueError(
