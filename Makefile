@@ -39,6 +39,7 @@ bench: setup
 	$(BIN)/python bench/puzzle_cost.py
 	$(BIN)/python bench/metrics.py
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/import_time.py
 
 docs: setup

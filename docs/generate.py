@@ -65,6 +65,7 @@ def benchmarks() -> str:
         ("puzzle_cost", "PuzzleMix beside its passes"),
         ("metrics", "The measures, and the libraries people use"),
         ("throughput", "The training loop"),
+        ("loading", "Loading"),
         ("import_time", "Start"),
     ):
         path = RESULTS / f"{name}.json"

@@ -1,10 +1,12 @@
 """Sets that stay on disk: the batches are those of memory bit for bit, whoever decodes, and nothing is left behind."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -114,6 +116,60 @@ def test_parquet_and_arrow_stream_too(tmp_path, cache, arrow):
     times = [path.stat().st_mtime_ns for path in unpacked]
     load(tmp_path / "set", stream="always", workers=0)
     assert [path.stat().st_mtime_ns for path in unpacked] == times
+
+
+def write_tar(path, files: dict[str, bytes]):
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def tar_files(images, first: int = 0) -> dict[str, bytes]:
+    files = {}
+    for number, image in enumerate(images, first):
+        files[f"shard/{number:04d}.jpg"] = encoded_image(image, "JPEG")
+        files[f"shard/{number:04d}.cls"] = str(number % 3).encode()
+        files[f"shard/{number:04d}.json"] = b"{}"
+    return files
+
+
+def test_tar_shards_stream(tmp_path):
+    images, _ = ten_classes(60, (3, 10, 12))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, rows in (("train-000000", slice(0, 30)), ("train-000001", slice(30, 45)), ("test", slice(45, 60))):
+        write_tar(folder / f"{name}.tar", tar_files(images[rows], rows.start))
+    held, streamed = load(folder, stream="never"), load(folder, stream="always", workers=0)
+    assert_same(held, streamed)
+    assert held.classes == ("0", "1", "2")
+    assert held.split_info["given"] == ["train", "test"]
+    for split in held.splits.values():
+        assert (split.labels == split.ids % 3).all()  # number % 3 was written, and 45 is a multiple of 3
+        expected = [decode("x", encoded_image(images[place], "JPEG"), Form(3, 10, 12)) for place in split.ids]
+        assert np.array_equal(split.inputs, expected)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.jpg": b"x"}, r"train\.tar: 1 images have no class, the first is a; add a\.cls"),
+        ({"a.jpg": b"x", "a.png": b"x", "a.cls": b"1"}, r"train\.tar: a has several images"),
+        ({"a.cls": b"1"}, r"train\.tar holds no images"),
+    ],
+)
+def test_tar_shards_that_are_not_whole_are_refused(tmp_path, files, said):
+    write_tar(tmp_path / "train.tar", files)
+    with pytest.raises(ValueError, match=said):
+        load(tmp_path)
+
+
+def test_a_compressed_tar_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "train.tar", "w:gz"):
+        pass
+    with pytest.raises(ValueError, match=r"train\.tar cannot be read as an uncompressed tar file"):
+        load(tmp_path)
 
 
 def test_compressed_arrow_is_refused(tmp_path):

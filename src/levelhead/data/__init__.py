@@ -24,6 +24,7 @@ from levelhead.data import (
     own,
     pairs,
     scenes,
+    shards,
     spiral,
     stl10,
     svhn,
@@ -77,12 +78,18 @@ FILES: dict[str, Callable[[Request], Source]] = {
     ".parquet": table.read,
     ".jsonl": text_table.read,
 }
+#: What a folder may hold other than class folders, and how to tell.
+FOLDERS: tuple[tuple[Callable[[Path], Any], Callable[[Request], Source]], ...] = (
+    (encoded.shards, encoded.read),
+    (shards.tar_shards, shards.read),
+    (pairs.fits, pairs.read),
+)
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
 TAKE_LABEL = (table.read, encoded.read, text_table.read, hub.read)
 TEXTS = (text_table.read, hub.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
 ANY_SIZE = (tiny_imagenet, imagenet, cub, scenes)  # named sets of photographs
 TAKE_IMAGE_SIZE = (
-    *(folder.read, encoded.read, hub.read, pairs.read),
+    *(folder.read, encoded.read, hub.read, pairs.read, shards.read),
     *(read for read in NAMED.values() if read.__module__ in {module.__name__ for module in ANY_SIZE}),
 )
 
@@ -123,8 +130,8 @@ def load(
 
     Args:
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
-            folders alone, or with `train.parquet` and `test.parquet` of encoded images, or with images and masks
-            (`levelhead.data.pairs` says how); an `.npz` with
+            folders alone, or with `train.parquet` and `test.parquet` (or `.arrow`) of encoded images, or with
+            `train-000000.tar` shards, or with images and masks (`levelhead.data.pairs` says how); an `.npz` with
             `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
             `text=` a `.csv`, `.parquet` or `.jsonl` of texts; `hf:NAME[:CONFIG]` of the Hugging Face hub;
             `package.module:function` of your own.
@@ -232,7 +239,7 @@ def _reader(source: str) -> Callable[[Request], Source]:
             "hf:NAME, or your package.module:function."
         )
     if path.is_dir():
-        return encoded.read if encoded.shards(path) else pairs.read if pairs.fits(path) else folder.read
+        return next((read for fits, read in FOLDERS if fits(path)), folder.read)
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise ValueError(

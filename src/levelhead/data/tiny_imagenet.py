@@ -58,7 +58,7 @@ def _train(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
             "again"
         )
     labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in images])
-    return file_part([path for paths in images for path in paths], labels, form, as_stored=form.height == 64)
+    return file_part([path for paths in images for path in paths], labels, form)
 
 
 def _validation(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
@@ -69,7 +69,7 @@ def _validation(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
         if len(row) < 2 or row[1] not in index:
             raise ValueError(f"{path}: line {number} must be an image, a tab and one of the ids of wnids.txt")
     labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
-    return file_part([folder / "val" / "images" / row[0] for row in rows], labels, form, as_stored=form.height == 64)
+    return file_part([folder / "val" / "images" / row[0] for row in rows], labels, form)
 
 
 def _from_parquet(name: str, found: Found, form: Form) -> Source:
