@@ -62,6 +62,9 @@ TrainSize = Annotated[
 ]
 CalSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for calibration.")]
 TestSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for testing.")]
+ValSize = Annotated[
+    int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train to select an epoch on.")
+]
 SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides which examples are cut from train.")]
 ImageSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")
@@ -97,6 +100,53 @@ Crop = Annotated[
     int | None, typer.Option(rich_help_panel=_TRAINING, help="Random crop after padding by so many pixels.")
 ]
 Flip = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING, help="Random mirror images.")]
+DropLast = Annotated[
+    bool | None, typer.Option("--drop-last", rich_help_panel=_TRAINING, help="Leave out a last, smaller update.")
+]
+Accumulate = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, help="Batches whose gradients make one update.")
+]
+Warmup = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="EPOCHS", help="Epochs in which the rate rises in a line."),
+]
+LrPer = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="EXAMPLES",
+                 help="Examples that --lr is for: the rate grows with those of an update, as in 0.1 per 256."),
+]  # fmt: skip
+StopAtAccuracy = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="X", help="End after the epoch that reaches it on train."),
+]
+StopTop = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, metavar="K", help="Judge that by the K largest logits.")
+]
+StopOn = Annotated[
+    str | None, typer.Option(rich_help_panel=_TRAINING, metavar="ROLE", help="Judge that on train or val.")
+]
+Select = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="MEASURE",
+                 help="Keep the epoch that is best on val by nll or accuracy; or the last."),
+]  # fmt: skip
+Ema = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="DECAY", help="Average the weights over updates, as with 0.999."),
+]
+Pretrained = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="FILE|cache",
+                 help="Start from these weights, or another package's in its cache ('download' fetches them)."),
+]  # fmt: skip
+LayerDecay = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="X", help="Each layer learns at X times the rate above it."),
+]
+FreezeEpochs = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, help="Epochs at the start in which only the classifier learns."),
+]
 Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
 Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
 Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
@@ -173,6 +223,7 @@ def compare(
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
+    val_size: ValSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
     method: Annotated[
@@ -183,6 +234,7 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, max=1000, rich_help_panel=_METHOD, help="Runs of each method.")] = 3,
     probe: Probe = None,
     model: Model = "auto",
+    pretrained: Pretrained = None,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     batch: Batch = None,
@@ -195,6 +247,17 @@ def compare(
     clip: Clip = None,
     crop: Crop = None,
     flip: Flip = None,
+    drop_last: DropLast = None,
+    accumulate: Accumulate = None,
+    warmup: Warmup = None,
+    lr_per: LrPer = None,
+    stop_at_accuracy: StopAtAccuracy = None,
+    stop_top: StopTop = None,
+    stop_on: StopOn = None,
+    select: Select = None,
+    ema: Ema = None,
+    layer_decay: LayerDecay = None,
+    freeze_epochs: FreezeEpochs = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -235,9 +298,11 @@ def train(
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
+    val_size: ValSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
     model: Model = "auto",
+    pretrained: Pretrained = None,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     batch: Batch = None,
@@ -250,6 +315,17 @@ def train(
     clip: Clip = None,
     crop: Crop = None,
     flip: Flip = None,
+    drop_last: DropLast = None,
+    accumulate: Accumulate = None,
+    warmup: Warmup = None,
+    lr_per: LrPer = None,
+    stop_at_accuracy: StopAtAccuracy = None,
+    stop_top: StopTop = None,
+    stop_on: StopOn = None,
+    select: Select = None,
+    ema: Ema = None,
+    layer_decay: LayerDecay = None,
+    freeze_epochs: FreezeEpochs = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -452,9 +528,9 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     """Check every word before anything is loaded or written, then load the data and put the comparison together."""
     from levelhead import models
     from levelhead.compare.probing import wanted as wanted_probes
-    from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices
+    from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices, starting_weights
     from levelhead.data import load
-    from levelhead.train import check_records, make_recipe
+    from levelhead.train import Recipe, check_records, make_recipe
 
     methods = distinct(wanted)
     record = check_records(tuple(given["record"] or ()))
@@ -462,21 +538,8 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     _jobs(given["jobs"], given["threads"], devices)
     if given["precision"] not in PRECISIONS:
         raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, not {given['precision']!r}")
-    training = (
-        "epochs",
-        "batch",
-        "optimizer",
-        "lr",
-        "momentum",
-        "nesterov",
-        "weight_decay",
-        "schedule",
-        "clip",
-        "crop",
-        "flip",
-    )
-    chosen = {name: given[name] for name in training}
-    make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
+    chosen = {name: given[name] for name in Recipe.model_fields}
+    asked = make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
     names = (
         "data_dir",
         "label",
@@ -485,10 +548,11 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "train_size",
         "cal_size",
         "test_size",
+        "val_size",
         "split_seed",
         "image_size",
     )
-    data = load(given["data"], **{name: given[name] for name in names})
+    data = load(given["data"], **{name: given[name] for name in names}, needs_val=asked.needs_val)
     if data.kind == "image":
         usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
@@ -497,6 +561,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
     kind = devices[0].split(":")[0]
     network = models.auto(data.kind, kind) if given["model"] == "auto" else given["model"]
+    network = models.with_pretrained(network, given["pretrained"])
     return Comparison(
         data=data,
         methods=methods,
@@ -507,6 +572,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         precision=given["precision"],
         threads=given["threads"],
         record=record,
+        weights=starting_weights(network, data),
         probes=wanted_probes(
             given.get("probe") or (), data, data_dir=given["data_dir"], label=given["label"], network=network
         ),

@@ -74,6 +74,8 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     text: str | None = None,
     max_words: int | None = None,
+    val_size: int | None = None,
+    needs_val: bool = False,
 ) -> Dataset:
     """Loads a data set and gives every example exactly one role.
 
@@ -96,6 +98,8 @@ def load(
             cover it, then cut at the centre. By default the most common size, its longer side at most 64.
         text: the column of texts in a table.
         max_words: how many words of a text are used, by default 400.
+        val_size: how many are cut for val, which is not cut otherwise.
+        needs_val: cut val, as many as of the others, where the source has none and `val_size` does not say.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
@@ -107,11 +111,24 @@ def load(
         {'train': 100, 'cal': 500, 'test': 1000}
     """
     _check_option("split_seed", split_seed, lowest=0)
-    for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):
+    for name, size in (
+        ("train_size", train_size),
+        ("cal_size", cal_size),
+        ("test_size", test_size),
+        ("val_size", val_size),
+    ):
         if size is not None:
             _check_option(name, size, lowest=1)
     found = read_source(source, data_dir=data_dir, label=label, image_size=image_size, text=text, max_words=max_words)
-    return assemble(found, train_size=train_size, cal_size=cal_size, test_size=test_size, split_seed=split_seed)
+    return assemble(
+        found,
+        train_size=train_size,
+        cal_size=cal_size,
+        test_size=test_size,
+        val_size=val_size,
+        needs_val=needs_val,
+        split_seed=split_seed,
+    )
 
 
 def read_source(

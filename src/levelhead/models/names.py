@@ -45,6 +45,38 @@ def read_name(text: str) -> tuple[str | None, str, dict[str, Any]]:
     return prefix, name or term.name, given
 
 
+def with_pretrained(text: str, pretrained: str | None) -> str:
+    """The network's name with the weights that it starts from among its arguments.
+
+    >>> with_pretrained("timm:vit_tiny(img_size=32)", "vit.safetensors")
+    "timm:vit_tiny(img_size=32, pretrained='vit.safetensors')"
+
+    Raises ``ValueError`` where the name says already which.
+    """
+    if pretrained is None:
+        return text
+    if "pretrained" in read_name(text)[2]:
+        raise ValueError(f"{text} says pretrained= itself; leave --pretrained out")
+    quote = '"' if "'" in pretrained else "'"
+    head, _, rest = text.rstrip().partition("(")
+    given = rest.removesuffix(")").strip()
+    return f"{head}({given}{', ' if given else ''}pretrained={quote}{pretrained}{quote})"
+
+
+def is_pretrained(text: str) -> bool:
+    """Whether the network's name says that it starts from weights that somebody trained before."""
+    return read_name(text)[2].get("pretrained", False) not in (False, None, "none")
+
+
+def without_file(text: str) -> str:
+    """The network's name without saying where the weights lie that it starts from: a digest says which they are.
+
+    >>> without_file("timm:vit_tiny(img_size=32, pretrained='vit.safetensors')")
+    'timm:vit_tiny(img_size=32, pretrained)'
+    """
+    return re.sub(r"""(\bpretrained)\s*=\s*('[^']*'|"[^"]*"|\w+)""", r"\1", text)
+
+
 def _plain(value: Any, quoted: list[str]) -> Any:
     """A quoted text as it was, a bare word as text, a list likewise."""
     if isinstance(value, list):
