@@ -55,8 +55,8 @@ PAPERS: dict[str, Paper] = {
         _sgd(200, 128, "steps(at=[60, 120, 160], by=0.2)", lr=0.1, nesterov=True, weight_decay=5e-4, crop=4, flip=True),
     ),
     "mixup-calibration-imagenet": Paper(
-        "Thulasidasan et al. 2019, section 3.2, and Goyal et al. 2017: 32 processors with 32 images each, a warm-up to a "
-        "rate of 0.1 per 256, until 93 % top-5; judged on val, where the paper has only test",
+        "Thulasidasan et al. 2019, section 3.2, and Goyal et al. 2017: 32 processors with 32 images each, a warm-up to "
+        "0.1 per 256 images, until 93 % top-5; judged on val, where the paper has only test",
         _sgd(
             *(90, 1024, "steps(at=[30, 60, 80], by=0.1)"),
             lr=0.1, lr_per=256, warmup=5.0, nesterov=True, weight_decay=1e-4, flip=True,

@@ -106,6 +106,7 @@ class Recipe(BaseModel):
             if asked:
                 raise ValueError(f"{' and '.join(asked)} belong to sgd and have no effect with {self.optimizer}")
             object.__setattr__(self, "momentum", 0.0)
+        if not self.momentum:
             object.__setattr__(self, "nesterov", False)
         return self
 
@@ -115,11 +116,6 @@ class Recipe(BaseModel):
         if value not in OPTIMIZERS:
             raise ValueError(f"must be one of {', '.join(OPTIMIZERS)}")
         return value
-
-    @field_validator("nesterov")
-    @classmethod
-    def _with_momentum(cls, value: bool, info: Any) -> bool:
-        return value and info.data.get("momentum", 0) > 0
 
 
 #: What is trained how unless the user says otherwise, by kind of data and for the tiny sets by name. Chosen on cal:
