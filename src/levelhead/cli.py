@@ -178,19 +178,41 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
 
         try:
             function(*args, **kwargs)
+        except typer.Exit:  # a RuntimeError, which says that all is well
+            raise
         except ValueError as error:
             _fail(str(error), 2)
         except BrokenPipeError:  # the reader of our output went away, for example head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (WorkFailed, OSError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
+        except RuntimeError as error:
+            from levelhead.train.processes import lost
+
+            if not lost(error):
+                raise
+            _fail("another process of the group is gone; the same command goes on from the last checkpoint", 1, True)
         except KeyboardInterrupt:
-            _fail("interrupted", 130)
+            _fail("interrupted", 130, True)
 
     return guarded
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int, shared: bool = False) -> None:
+    """End with a sentence. Of a group, every process tells its own trouble, and the first what is ``shared`` by all."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from levelhead.train.processes import joined, number, started
+
+        if number():
+            # what is wrong before they have met is wrong for all of them
+            message = "" if shared or not joined() else f"process {number()} of {started()}: {message}"
+        if joined():
+            # nobody waits for the others, who may never come
+            print(f"levelhead: {message}" if message else "", end="\n" if message else "", file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            os._exit(status)
+        if not message:
+            raise typer.Exit(status)
     print(f"levelhead: {message}", file=sys.stderr)
     raise typer.Exit(status)
 
@@ -531,11 +553,14 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices, starting_weights
     from levelhead.data import load
     from levelhead.train import Recipe, check_records, make_recipe
+    from levelhead.train.processes import first_alone, started
 
     methods = distinct(wanted)
     record = check_records(tuple(given["record"] or ()))
     devices = find_devices(given["devices"])
     _jobs(given["jobs"], given["threads"], devices)
+    if started() > 1 and (":" in given["devices"] or given["jobs"] not in ("auto", "1")):
+        raise ValueError("under torchrun its processes are the jobs, each with a device: leave --jobs and numbers out")
     if given["precision"] not in PRECISIONS:
         raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, not {given['precision']!r}")
     chosen = {name: given[name] for name in Recipe.model_fields}
@@ -552,7 +577,8 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "split_seed",
         "image_size",
     )
-    data = load(given["data"], **{name: given[name] for name in names}, needs_val=asked.needs_val)
+    with first_alone(devices[0].split(":")[0], given["precision"]):
+        data = load(given["data"], **{name: given[name] for name in names}, needs_val=asked.needs_val)
     if data.kind == "image":
         usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
@@ -572,6 +598,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         precision=given["precision"],
         threads=given["threads"],
         record=record,
+        processes=started(),
         weights=starting_weights(network, data),
         probes=wanted_probes(
             given.get("probe") or (), data, data_dir=given["data_dir"], label=given["label"], network=network
@@ -593,6 +620,13 @@ _PROBES_ONLY = 0.05
 
 def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Run the comparison into its folder, with the progress on standard error; build the page."""
+    from levelhead.train.processes import number
+
+    if number():  # the first process of the group does all the rest
+        from levelhead.compare.together import follow
+
+        follow(comparison)
+        raise typer.Exit
     from levelhead.compare.compare import compare as carry_out
     from levelhead.compare.compare import unfinished
     from levelhead.compare.folder import Folder, default_folder
@@ -606,7 +640,7 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
         _show_data(comparison.data, console)
     place = Folder(folder)
     missing = unfinished(comparison, place)
-    command = shlex.join(["levelhead", *sys.argv[1:]])
+    command = shlex.join([*_launcher(), *sys.argv[1:]])
     try:
         with Display(
             console, {run.hash: _PROBES_ONLY if place.finished(run) else parse(run.sentence).passes for run in missing}
@@ -622,6 +656,17 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
     if summary["rows"]:
         build(folder)
     return summary, folder
+
+
+def _launcher() -> list[str]:
+    """How this command was started: by itself, or by torchrun."""
+    from levelhead.train.processes import started
+
+    if started() == 1:
+        return ["levelhead"]
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    nodes = [f"--nnodes={started() // here}"] if started() > here else []
+    return ["torchrun", *nodes, f"--nproc_per_node={here}", "-m", "levelhead"]
 
 
 def _show_data(data: "Dataset", console: "Console") -> None:

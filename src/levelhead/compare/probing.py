@@ -116,7 +116,7 @@ def answer(
     if not missing:
         return
     with torch.random.fork_rng(devices=[]):
-        trainer = Trainer(replace(run, record=()), data)
+        trainer = Trainer(replace(run, record=()), data, alone=True)
         weights = safetensors.torch.load_file(folder / "model.safetensors")
         trainer.objective.model.load_state_dict(weights)
 

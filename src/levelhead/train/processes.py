@@ -5,6 +5,9 @@ One process is a group of one: everything here works there, and costs nothing.
 
 import logging
 import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +39,11 @@ def number() -> int:
     return int(os.environ.get("RANK", "0")) if started() > 1 else 0
 
 
+def joined() -> bool:
+    """Whether this process has met the others."""
+    return distributed.is_available() and distributed.is_initialized()
+
+
 def join(device: str, precision: str, processes: int) -> "Fabric":
     """The group, which is joined by the first call in a process; or a group of one, on its own.
 
@@ -64,6 +72,42 @@ def join(device: str, precision: str, processes: int) -> "Fabric":
     )
     fabric.launch()
     return fabric
+
+
+@contextmanager
+def first_alone(device: str, precision: str) -> Iterator[None]:
+    """The first process of the group does what is inside before the others, who find what it downloaded."""
+    if started() == 1:
+        yield
+        return
+    group = join(device, precision, started())
+    if not group.is_global_zero:
+        group.barrier()
+    yield
+    if group.is_global_zero:
+        group.barrier()
+
+
+@contextmanager
+def heeded() -> Iterator[Callable[[], bool]]:
+    """Whether somebody pressed Ctrl-C or ended the process, as a question in place of an interruption.
+
+    Asked again and again it stays one wish: torchrun passes on to every process what the terminal sent to them all.
+    """
+    heard: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(each, lambda number, _: heard.append(number)) for each in signals]
+    try:
+        yield lambda: bool(heard)
+    finally:
+        for each, handler in zip(signals, before):
+            signal.signal(each, handler)
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error says that another process of the group is gone."""
+    said = str(error).lower()
+    return isinstance(error, distributed.DistError) or "gloo" in said or "connection closed by peer" in said
 
 
 def gathered(fabric: "Fabric", mine: T) -> list[T]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from levelhead.errors import WorkFailed
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -19,6 +21,10 @@ class Progress:
 
 class Stopped(Exception):
     """The run was asked to stop; its checkpoint is on disk."""
+
+
+class Diverged(WorkFailed):
+    """The loss is not finite; all processes of a group find it in the same step."""
 
 
 @dataclass

@@ -17,7 +17,6 @@ from torch import Tensor
 from levelhead import models
 from levelhead.composition import Objective
 from levelhead.data import Augment, Batches, Dataset
-from levelhead.errors import WorkFailed
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train import finetune, judging
@@ -28,7 +27,7 @@ from levelhead.train.processes import gathered, join, share_buffers
 from levelhead.train.record import add_targets, check_recordable, write_epoch
 from levelhead.train.run import Run, stream
 from levelhead.train.schedule import parse_schedule, rate
-from levelhead.train.state import Place, Progress, Stopped
+from levelhead.train.state import Diverged, Place, Progress, Stopped
 from levelhead.train.updates import Updates
 
 __all__ = ["Progress", "Stopped", "Trainer"]
@@ -39,17 +38,24 @@ EVAL_BATCH = 512
 class Trainer:
     """Trains one run on one data set, from its start or from its last checkpoint; alone, or as one process of a group.
 
-    In a group every process makes the same calls; the first one writes.
+    In a group every process makes the same calls; the first one writes. ``alone`` means outside its group, to be asked
+    and not trained.
     """
 
     def __init__(
-        self, run: Run, data: Dataset, checkpoints: Checkpoints | None = None, folder: Path | None = None
+        self,
+        run: Run,
+        data: Dataset,
+        checkpoints: Checkpoints | None = None,
+        folder: Path | None = None,
+        alone: bool = False,
     ) -> None:
         self.run, self.data, self.checkpoints, self.folder = run, data, checkpoints, folder
         self.recipe = run.recipe
-        judging.check_fits(run.recipe, data, run.processes)
+        processes = 1 if alone else run.processes
+        judging.check_fits(run.recipe, data, processes)
         self.schedule = parse_schedule(run.recipe.schedule, run.recipe.epochs)
-        self.fabric = join(run.device, run.precision, run.processes)
+        self.fabric = join(run.device, run.precision, processes)
         device, rank = self.fabric.device, self.fabric.global_rank
         self.batches = {role: Batches(split, device=device) for role, split in data.splits.items()}
         self.updates = Updates(
@@ -58,7 +64,7 @@ class Trainer:
             self.recipe.accumulate,
             self.recipe.drop_last,
             rank,
-            run.processes,
+            processes,
         )
         self.augment = Augment(crop=self.recipe.crop, flip=self.recipe.flip) if data.kind == "image" else Augment()
         self.mean, self.std = (torch.from_numpy(value).to(device) for value in (data.mean, data.std))
@@ -81,8 +87,7 @@ class Trainer:
         self.average = Average(model, self.recipe.ema) if self.recipe.ema else None
         self.order = torch.Generator().manual_seed(stream(run.seed, "data"))
         # the order of the data is one for all processes, so what a process draws for its own part comes from elsewhere
-        alone = run.processes == 1
-        self.draws = self.order if alone else torch.Generator().manual_seed(stream(run.seed, "augment", rank))
+        self.draws = self.order if processes == 1 else torch.Generator().manual_seed(stream(run.seed, "augment", rank))
         torch.manual_seed(stream(run.seed, "network", rank))  # dropout and the like, which take no generator
         if state:
             self._restore(state)
@@ -118,7 +123,7 @@ class Trainer:
     def train(self, progress: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Run to the end, and leave the weights that count in the model: the last, the averaged or the best.
 
-        Raises ``Stopped`` where ``stop`` says so, ``WorkFailed`` where the loss is not finite.
+        Raises ``Stopped`` where ``stop`` says so, ``Diverged`` where the loss is not finite.
         """
         while self.place.epoch < self.recipe.epochs and not self.place.ended:
             self._epoch(progress, stop)
@@ -250,7 +255,7 @@ class Trainer:
             loss = sum(terms["loss"] for terms in steps) / len(steps)
             if not np.isfinite(loss):
                 step = place.epoch * self.steps_per_epoch + place.step - age // self.objective.spec.updates
-                raise WorkFailed(
+                raise Diverged(
                     f"the loss became {loss} in step {step} (epoch {place.epoch + 1}); "
                     f"a smaller lr than {self.recipe.lr:g} or clip=1 may help"
                 )
