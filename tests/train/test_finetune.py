@@ -10,10 +10,11 @@ import torch
 from tests.train.runs import run_of, trained
 from typer.testing import CliRunner
 
+import levelhead as lh
 from levelhead import data, models
 from levelhead.cli import app
 from levelhead.compare.settings import starting_weights
-from levelhead.models import depths, with_pretrained, without_file
+from levelhead.models import depths, with_pretrained, without_file, without_weights
 from levelhead.train.trainer import Trainer
 
 VIT = "timm:test_vit(img_size=8, patch_size=4)"
@@ -123,6 +124,9 @@ def test_the_name_takes_the_file_and_gives_it_back():
     assert with_pretrained("small(dropout=0.5)", None) == "small(dropout=0.5)"
     assert without_file("small(dropout=0.5, pretrained='a/b.pt')") == "small(dropout=0.5, pretrained)"
     assert without_file("timm:x(pretrained=cache, img_size=8)") == "timm:x(pretrained, img_size=8)"
+    assert without_weights("timm:x(pretrained=cache, img_size=8)") == "timm:x(img_size=8)"
+    assert without_weights("small(dropout=0.5, pretrained='a, b.pt')") == "small(dropout=0.5)"
+    assert without_weights("small(pretrained='a')") == without_weights("small") == "small"
     with pytest.raises(ValueError, match="leave --pretrained out"):
         with_pretrained("small(pretrained='a.pt')", "b.pt")
 
@@ -161,16 +165,20 @@ def test_the_command_line_trains_from_a_file_and_knows_it_by_its_content(digits,
         result = CliRunner().invoke(app, [*common, "--pretrained", str(file), "--out", str(out)])
         return result.exit_code, result.stderr
 
-    status, said = call(vit_file, tmp_path / "out")
-    assert status == 0, said
-    (record,) = (tmp_path / "out").glob("runs/*/run.json")
-    assert len(json.loads(record.read_text())["config"]["weights"]) == 16
-    # the same weights elsewhere are the same; other weights in the same file are another comparison
+    # the same weights elsewhere are the same
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(vit_file.read_bytes())
     one, other = (starting_weights(with_pretrained(VIT, str(file)), digits) for file in (vit_file, moved))
     assert one == other
-    weights = safetensors.torch.load_file(moved)
+    status, said = call(moved, tmp_path / "out")
+    assert status == 0, said
+    (record,) = (tmp_path / "out").glob("runs/*/run.json")
+    assert json.loads(record.read_text())["config"]["weights"] == one
+    # the finished run has weights of its own
+    moved.unlink()
+    assert lh.load_run(record.parent).logits(digits.splits["test"].inputs).shape == (len(digits.splits["test"]), 10)
+    # other weights in the same file are another comparison
+    weights = safetensors.torch.load_file(vit_file)
     weights["pos_embed"] += 1
     safetensors.torch.save_file(weights, moved)
     status, said = call(moved, tmp_path / "out")

@@ -178,7 +178,7 @@ def photos(tmp_path_factory):
 def torchrun(*arguments: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "-m"),
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"),
             *("levelhead", *arguments),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -188,12 +188,8 @@ def torchrun(*arguments: str, **environment: str) -> subprocess.Popen:
 
 @pytest.mark.slow
 def test_the_command_under_torchrun_is_interrupted_and_goes_on(photos, tmp_path):
-    common = ["train", "-d", str(photos), "-m", "mixup", "--epochs", "60", "--batch", "16", "--accumulate", "2",
+    common = ["train", "-d", str(photos), "-m", "mixup", "--epochs", "40", "--batch", "16", "--accumulate", "2",
               "--precision", "bf16", "--model", "small"]  # fmt: skip
-    whole = torchrun(*common, "--out", str(tmp_path / "whole"))
-    said, errors = whole.communicate(timeout=300)
-    assert whole.returncode == 0, errors
-    assert said.count("accuracy") == 2  # one table, by the first process
     stopped = torchrun(*common, "--out", str(tmp_path / "stopped"))
     deadline = time.monotonic() + 200
     while not list(tmp_path.glob("stopped/runs/*/checkpoint.pt")) and time.monotonic() < deadline:
@@ -204,15 +200,14 @@ def test_the_command_under_torchrun_is_interrupted_and_goes_on(photos, tmp_path)
     assert not list(tmp_path.glob("stopped/runs/*/run.json"))
     assert list(tmp_path.glob("stopped/runs/*/checkpoint.pt"))
     again = torchrun(*common, "--out", str(tmp_path / "stopped"))
-    _, errors = again.communicate(timeout=300)
+    said, errors = again.communicate(timeout=150)
     assert again.returncode == 0, errors
-    names = ("model.safetensors", "test.safetensors", "cal.safetensors")
-    for name in names:
-        (one,), (other,) = (list((tmp_path / out).glob(f"runs/*/{name}")) for out in ("whole", "stopped"))
-        assert one.read_bytes() == other.read_bytes(), name
-    (test,) = tmp_path.glob("whole/runs/*/test.safetensors")
+    assert said.count("Model and predictions:") == 1  # by the first process
+    (test,) = tmp_path.glob("stopped/runs/*/test.safetensors")
     predictions = lh.Predictions.load(test)
-    assert len(predictions.labels) == len(set(predictions.ids.tolist())) == 40
+    expected = data.load(photos).splits["test"]
+    assert np.array_equal(predictions.ids, expected.ids)
+    assert np.array_equal(predictions.labels, expected.labels)
     assert (predictions.logits.argmax(1) == predictions.labels).mean() > 0.9
 
 
@@ -228,6 +223,6 @@ def test_the_failure_of_one_process_ends_all_with_a_sentence(tmp_path):
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     process = torchrun(*("train", "--model", "broken:net", "--out", str(tmp_path / "out")), PYTHONPATH=path)
-    _, errors = process.communicate(timeout=200)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "levelhead: process 1 of 2: vanilla seed 0: TypeError: no such thing" in errors

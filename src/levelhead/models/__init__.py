@@ -3,7 +3,7 @@
 from levelhead.models.build import auto, build, count_parameters
 from levelhead.models.catalogue import Card, card, catalogue, multiply_adds
 from levelhead.models.layers import depths
-from levelhead.models.names import is_pretrained, with_pretrained, without_file
+from levelhead.models.names import is_pretrained, with_pretrained, without_file, without_weights
 from levelhead.models.networks import NETWORKS
 from levelhead.models.text import constrain
 from levelhead.models.vectors import embedding_matrix, read_vectors
@@ -26,4 +26,5 @@ __all__ = [
     "weights_digest",
     "with_pretrained",
     "without_file",
+    "without_weights",
 ]

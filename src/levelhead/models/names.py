@@ -68,13 +68,28 @@ def is_pretrained(text: str) -> bool:
     return read_name(text)[2].get("pretrained", False) not in (False, None, "none")
 
 
+_PRETRAINED = re.compile(r"""(\bpretrained)\s*=\s*(?:'[^']*'|"[^"]*"|\w+)""")
+
+
 def without_file(text: str) -> str:
     """The network's name without saying where the weights lie that it starts from: a digest says which they are.
 
     >>> without_file("timm:vit_tiny(img_size=32, pretrained='vit.safetensors')")
     'timm:vit_tiny(img_size=32, pretrained)'
     """
-    return re.sub(r"""(\bpretrained)\s*=\s*('[^']*'|"[^"]*"|\w+)""", r"\1", text)
+    return _PRETRAINED.sub(r"\1", text)
+
+
+def without_weights(text: str) -> str:
+    """The name of the same network with drawn weights, for weights that are put into it afterwards.
+
+    >>> without_weights("timm:vit_tiny(pretrained='vit.safetensors', img_size=32)")
+    'timm:vit_tiny(img_size=32)'
+    """
+    if text.startswith("hf:"):
+        return text  # its configuration depends on it, and lies beside its weights
+    bare = re.sub(r"\bpretrained\b\s*,?\s*", "", without_file(text)).rstrip()
+    return re.sub(r"(,\s*)?\)$", ")", bare).removesuffix("()")
 
 
 def _plain(value: Any, quoted: list[str]) -> Any:

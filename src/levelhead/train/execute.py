@@ -7,6 +7,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -21,6 +22,8 @@ from levelhead.train.trainer import Progress, Trainer
 
 #: The roles whose predictions are kept.
 PREDICTED = ("cal", "test")
+#: What a network must know of its inputs beside its weights, to be used on others.
+INPUTS = "inputs.json"
 
 
 def execute(
@@ -61,6 +64,7 @@ def _write(trainer: Trainer, accuracy: float, folder: Path) -> None:
     chosen = place.best and {
         "epoch": place.best["epoch"], "by": run.recipe.select, "on": "val", "value": place.best["value"]
     }  # fmt: skip
+    write_json(folder / INPUTS, described(trainer.data))
     write_json(
         folder / FINISHED,
         {
@@ -80,6 +84,18 @@ def _write(trainer: Trainer, accuracy: float, folder: Path) -> None:
             "versions": versions(),
         },
     )
+
+
+def described(data: Dataset) -> dict[str, Any]:
+    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary."""
+    return {
+        "kind": data.kind,
+        "shape": list(data.shape),
+        "classes": list(data.classes),
+        "mean": [float(value) for value in data.mean],
+        "std": [float(value) for value in data.std],
+        "words": None if data.words is None else list(data.words),
+    }
 
 
 def is_finished(folder: Path, record: tuple[str, ...] = ()) -> bool:
