@@ -62,6 +62,9 @@ TrainSize = Annotated[
 ]
 CalSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for calibration.")]
 TestSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for testing.")]
+ValSize = Annotated[
+    int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train to select an epoch on.")
+]
 SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides which examples are cut from train.")]
 ImageSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")
@@ -110,6 +113,53 @@ ResizedCrop = Annotated[
     typer.Option(rich_help_panel=_TRAINING, metavar="SHARE",
                  help="Random window of at least this share of the original image, scaled: 0.08 as for ImageNet."),
 ]  # fmt: skip
+DropLast = Annotated[
+    bool | None, typer.Option("--drop-last", rich_help_panel=_TRAINING, help="Leave out a last, smaller update.")
+]
+Accumulate = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, help="Batches whose gradients make one update.")
+]
+Warmup = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="EPOCHS", help="Epochs in which the rate rises in a line."),
+]
+LrPer = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="EXAMPLES",
+                 help="Examples that --lr is for: the rate grows with those of an update, as in 0.1 per 256."),
+]  # fmt: skip
+StopAtAccuracy = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="X", help="End after the epoch that reaches it on train."),
+]
+StopTop = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, metavar="K", help="Judge that by the K largest logits.")
+]
+StopOn = Annotated[
+    str | None, typer.Option(rich_help_panel=_TRAINING, metavar="ROLE", help="Judge that on train or val.")
+]
+Select = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="MEASURE",
+                 help="Keep the epoch that is best on val by nll or accuracy; or the last."),
+]  # fmt: skip
+Ema = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="DECAY", help="Average the weights over updates, as with 0.999."),
+]
+Pretrained = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="FILE|cache",
+                 help="Start from these weights, or another package's in its cache ('download' fetches them)."),
+]  # fmt: skip
+LayerDecay = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="X", help="Each layer learns at X times the rate above it."),
+]
+FreezeEpochs = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, help="Epochs at the start in which only the classifier learns."),
+]
 Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
 Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
 Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
@@ -141,19 +191,41 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
 
         try:
             function(*args, **kwargs)
+        except typer.Exit:  # a RuntimeError, which says that all is well
+            raise
         except ValueError as error:
             _fail(str(error), 2)
         except BrokenPipeError:  # the reader of our output went away, for example head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (WorkFailed, OSError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
+        except RuntimeError as error:
+            from levelhead.train.processes import lost
+
+            if not lost(error):
+                raise
+            _fail("another process of the group is gone; the same command goes on from the last checkpoint", 1, True)
         except KeyboardInterrupt:
-            _fail("interrupted", 130)
+            _fail("interrupted", 130, True)
 
     return guarded
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int, shared: bool = False) -> None:
+    """End with a sentence. Of a group, every process tells its own trouble, and the first what is ``shared`` by all."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from levelhead.train.processes import joined, number, started
+
+        if number():
+            # what is wrong before they have met is wrong for all of them
+            message = "" if shared or not joined() else f"process {number()} of {started()}: {message}"
+        if joined():
+            # nobody waits for the others, who may never come
+            print(f"levelhead: {message}" if message else "", end="\n" if message else "", file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            os._exit(status)
+        if not message:
+            raise typer.Exit(status)
     print(f"levelhead: {message}", file=sys.stderr)
     raise typer.Exit(status)
 
@@ -186,6 +258,7 @@ def compare(
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
+    val_size: ValSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
     stream: StreamWord = "auto",
@@ -198,6 +271,7 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, max=1000, rich_help_panel=_METHOD, help="Runs of each method.")] = 3,
     probe: Probe = None,
     model: Model = "auto",
+    pretrained: Pretrained = None,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     batch: Batch = None,
@@ -211,6 +285,17 @@ def compare(
     crop: Crop = None,
     flip: Flip = None,
     resized_crop: ResizedCrop = None,
+    drop_last: DropLast = None,
+    accumulate: Accumulate = None,
+    warmup: Warmup = None,
+    lr_per: LrPer = None,
+    stop_at_accuracy: StopAtAccuracy = None,
+    stop_top: StopTop = None,
+    stop_on: StopOn = None,
+    select: Select = None,
+    ema: Ema = None,
+    layer_decay: LayerDecay = None,
+    freeze_epochs: FreezeEpochs = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -251,11 +336,13 @@ def train(
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
+    val_size: ValSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
     stream: StreamWord = "auto",
     workers: Workers = None,
     model: Model = "auto",
+    pretrained: Pretrained = None,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     batch: Batch = None,
@@ -269,6 +356,17 @@ def train(
     crop: Crop = None,
     flip: Flip = None,
     resized_crop: ResizedCrop = None,
+    drop_last: DropLast = None,
+    accumulate: Accumulate = None,
+    warmup: Warmup = None,
+    lr_per: LrPer = None,
+    stop_at_accuracy: StopAtAccuracy = None,
+    stop_top: StopTop = None,
+    stop_on: StopOn = None,
+    select: Select = None,
+    ema: Ema = None,
+    layer_decay: LayerDecay = None,
+    freeze_epochs: FreezeEpochs = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -612,32 +710,21 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     """Check every word before anything is loaded or written, then load the data and put the comparison together."""
     from levelhead import models
     from levelhead.compare.probing import wanted as wanted_probes
-    from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices
+    from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices, starting_weights
     from levelhead.data import load
-    from levelhead.train import check_records, make_recipe
+    from levelhead.train import Recipe, check_records, make_recipe
+    from levelhead.train.processes import first_alone, started
 
     methods = distinct(wanted)
     record = check_records(tuple(given["record"] or ()))
     devices = find_devices(given["devices"])
     _jobs(given["jobs"], given["threads"], devices)
+    if started() > 1 and (":" in given["devices"] or given["jobs"] not in ("auto", "1")):
+        raise ValueError("under torchrun its processes are the jobs, each with a device: leave --jobs and numbers out")
     if given["precision"] not in PRECISIONS:
         raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, not {given['precision']!r}")
-    training = (
-        "epochs",
-        "batch",
-        "optimizer",
-        "lr",
-        "momentum",
-        "nesterov",
-        "weight_decay",
-        "schedule",
-        "clip",
-        "crop",
-        "flip",
-        "resized_crop",
-    )
-    chosen = {name: given[name] for name in training}
-    make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
+    chosen = {name: given[name] for name in Recipe.model_fields}
+    asked = make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
     names = (
         "data_dir",
         "label",
@@ -646,6 +733,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "train_size",
         "cal_size",
         "test_size",
+        "val_size",
         "split_seed",
         "image_size",
         "stream",
@@ -657,7 +745,8 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
                 "--resized-crop reads the original images again and again, so they stream: not --stream never"
             )
         given = {**given, "stream": "always"}
-    data = load(given["data"], **{name: given[name] for name in names})
+    with first_alone(devices[0].split(":")[0], given["precision"]):
+        data = load(given["data"], **{name: given[name] for name in names}, needs_val=asked.needs_val)
     if data.kind in ("image", "segmentation"):
         usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
         chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
@@ -666,6 +755,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
     kind = devices[0].split(":")[0]
     network = models.auto(data.kind, kind) if given["model"] == "auto" else given["model"]
+    network = models.with_pretrained(network, given["pretrained"])
     return Comparison(
         data=data,
         methods=methods,
@@ -676,6 +766,8 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         precision=given["precision"],
         threads=given["threads"],
         record=record,
+        processes=started(),
+        weights=starting_weights(network, data),
         probes=wanted_probes(
             given.get("probe") or (), data, data_dir=given["data_dir"], label=given["label"], network=network
         ),
@@ -696,6 +788,13 @@ _PROBES_ONLY = 0.05
 
 def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Run the comparison into its folder, with the progress on standard error; build the page."""
+    from levelhead.train.processes import number
+
+    if number():  # the first process of the group does all the rest
+        from levelhead.compare.together import follow
+
+        follow(comparison)
+        raise typer.Exit
     from levelhead.compare.compare import compare as carry_out
     from levelhead.compare.compare import unfinished
     from levelhead.compare.folder import Folder, default_folder
@@ -709,7 +808,7 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
         _show_data(comparison.data, console)
     place = Folder(folder)
     missing = unfinished(comparison, place)
-    command = shlex.join(["levelhead", *sys.argv[1:]])
+    command = shlex.join([*_launcher(), *sys.argv[1:]])
     try:
         with Display(
             console, {run.hash: _PROBES_ONLY if place.finished(run) else parse(run.sentence).passes for run in missing}
@@ -725,6 +824,17 @@ def _carry_out(comparison: "Comparison", given: dict[str, Any]) -> tuple[dict[st
     if summary["rows"]:
         build(folder)
     return summary, folder
+
+
+def _launcher() -> list[str]:
+    """How this command was started: by itself, or by torchrun."""
+    from levelhead.train.processes import started
+
+    if started() == 1:
+        return ["levelhead"]
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    nodes = [f"--nnodes={started() // here}"] if started() > here else []
+    return ["torchrun", *nodes, f"--nproc_per_node={here}", "-m", "levelhead"]
 
 
 def _show_data(data: "Dataset", console: "Console") -> None:

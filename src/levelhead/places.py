@@ -34,7 +34,7 @@ def find_places(model: nn.Module, named: Sequence[str]) -> tuple[str, ...]:
                 known = [name for name in modules if name and name.count(".") < 2][:20]
                 raise ValueError(f"layers: {name!r} is no module of the model; it has {INPUT}, {', '.join(known)}")
         return tuple(named)
-    stages = _stages(model)
+    stages = find_stages(model)
     depth = len(stages)
     if depth < 2:
         raise ValueError(f"found no stages in {type(model).__name__} to mix at; name modules with layers=[input, ...]")
@@ -42,7 +42,7 @@ def find_places(model: nn.Module, named: Sequence[str]) -> tuple[str, ...]:
     return (INPUT, *chosen)
 
 
-def _stages(model: nn.Module) -> list[str]:
+def find_stages(model: nn.Module) -> list[str]:
     """Module names of the row that most of the model is: ``layer1..layer4``, or the children of a container.
 
     A row that holds less than half of the layers is a stem, or the branches of one block, and no row of stages.

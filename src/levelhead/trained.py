@@ -118,7 +118,7 @@ def load_run(folder: str | Path, *, device: torch.device | str = "cpu") -> Train
     classes = inputs["classes"]
     with torch.random.fork_rng(devices=[]):
         model = models.build(
-            config["network"],
+            models.without_weights(config["network"]),
             num_classes=len(classes),
             input_shape=tuple(inputs["shape"]),
             vocabulary=inputs["words"],

@@ -14,6 +14,7 @@ from levelhead.compare.probed import measure_probes, probe_tables
 from levelhead.compare.probing import unanswered
 from levelhead.compare.settings import Comparison
 from levelhead.compare.shared import share
+from levelhead.compare.together import lead
 from levelhead.compare.workers import Crew, Report
 from levelhead.files import read_json, write_json, write_text
 from levelhead.train.run import FINISHED, Run
@@ -35,7 +36,9 @@ def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, repor
         missing = unfinished(comparison, folder)
         work = out / ".work"
         failed: dict[str, str] = {}
-        if missing:
+        if comparison.processes > 1:
+            failed = lead(missing, comparison, folder.run, report)
+        elif missing:
             try:
                 shared = share(comparison.data, comparison.probes, work)
                 crew = Crew(shared, jobs, comparison.threads, comparison.devices, folder.run, report)

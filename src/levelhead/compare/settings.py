@@ -7,10 +7,12 @@ import numpy as np
 import torch
 
 from levelhead import models
+from levelhead.classifier import find_classifier
 from levelhead.compare.probing import Asked
 from levelhead.data import Dataset
 from levelhead.spec import parse
 from levelhead.train import Recipe, Run
+from levelhead.train.judging import check_fits
 
 #: What is compared when nobody says what: one method of each paper, and the two that everybody knows.
 DEFAULT_METHODS = ("vanilla", "uls", "mixup", "pls", "lamix", "logitmix_cm", "mbls")
@@ -37,7 +39,11 @@ def find_devices(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods times seeds on one data set with one network and one recipe."""
+    """Methods times seeds on one data set with one network and one recipe.
+
+    ``processes`` train each run together. ``weights`` is the digest of the weights that the network starts from where
+    they are not drawn.
+    """
 
     data: Dataset
     methods: tuple[str, ...]
@@ -49,6 +55,8 @@ class Comparison:
     threads: int
     record: tuple[str, ...] = ()
     probes: tuple[Asked, ...] = ()
+    processes: int = 1
+    weights: str = ""
 
     @property
     def device(self) -> str:
@@ -71,11 +79,16 @@ class Comparison:
                 "num_classes": data.num_classes,
                 "split": data.split_info,
             },
-            "network": {"name": self.network, "parameters": self.count_parameters()},
+            "network": {
+                "name": models.without_file(self.network) if self.weights else self.network,
+                "parameters": self.count_parameters(),
+                **({"weights": self.weights} if self.weights else {}),
+            },
             "recipe": self.recipe.model_dump(),
             "device": self.device,
             "precision": self.precision,
             "threads": self.threads,
+            **({"processes": self.processes} if self.processes > 1 else {}),
         }
 
     def count_parameters(self) -> int:
@@ -102,8 +115,13 @@ class Comparison:
                 f"--record {min(of_examples)} is about examples of one class each, but {self.data.name} has one for "
                 "every pixel; leave it out"
             )
+        check_fits(self.recipe, self.data, self.processes)
         with torch.random.fork_rng(devices=[]):
             model = self._model()
+            if self.recipe.layer_decay:
+                models.depths(model)
+            if self.recipe.freeze_epochs:
+                find_classifier(model, self.data.num_classes)
             if self.data.kind == "text":
                 ids = self.data.splits["train"].inputs
                 assert isinstance(ids, np.ndarray)
@@ -138,7 +156,19 @@ class Comparison:
             precision=self.precision,
             threads=self.threads,
             record=self.record,
+            processes=self.processes,
+            weights=self.weights,
         )
+
+
+def starting_weights(network: str, data: Dataset) -> str:
+    """The digest of the weights that a network starts from, whatever file they lie in; empty where they are drawn."""
+    if not models.is_pretrained(network):
+        return ""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = models.build(network, num_classes=data.num_classes, input_shape=data.shape, vocabulary=data.words)
+    return models.weights_digest(model, find_classifier(model, data.num_classes))
 
 
 def distinct(methods: list[str]) -> tuple[str, ...]:

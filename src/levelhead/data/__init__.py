@@ -122,6 +122,8 @@ def load(
     max_words: int | None = None,
     stream: str = "auto",
     workers: int | None = None,
+    val_size: int | None = None,
+    needs_val: bool = False,
 ) -> Dataset:
     """Loads a data set and gives every example exactly one role.
 
@@ -151,6 +153,8 @@ def load(
             `auto`, where all of them would take more than half of the free memory. No number depends on it.
         workers: processes that decode, 0 for none; by default one a core and at most four, and those only to
             stream.
+        val_size: how many are cut for val, which is not cut otherwise.
+        needs_val: cut val, as many as of the others, where the source has none and `val_size` does not say.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
@@ -163,7 +167,12 @@ def load(
         {'train': 100, 'cal': 500, 'test': 1000}
     """
     _check_option("split_seed", split_seed, lowest=0)
-    for name, size in (("train_size", train_size), ("cal_size", cal_size), ("test_size", test_size)):
+    for name, size in (
+        ("train_size", train_size),
+        ("cal_size", cal_size),
+        ("test_size", test_size),
+        ("val_size", val_size),
+    ):
         if size is not None:
             _check_option(name, size, lowest=1)
     if workers is not None:
@@ -183,6 +192,8 @@ def load(
         train_size=train_size,
         cal_size=cal_size,
         test_size=test_size,
+        val_size=val_size,
+        needs_val=needs_val,
         split_seed=split_seed,
         streaming=streaming,
     )

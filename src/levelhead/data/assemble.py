@@ -25,6 +25,8 @@ def assemble(
     train_size: int | None = None,
     cal_size: int | None = None,
     test_size: int | None = None,
+    val_size: int | None = None,
+    needs_val: bool = False,
     split_seed: int = 0,
     streaming: Streaming = Streaming(),  # noqa: B008 (frozen)
 ) -> Dataset:
@@ -35,6 +37,8 @@ def assemble(
         train_size: how many training examples are used, after `cal` and `test` were cut.
         cal_size: how many are cut for `cal`.
         test_size: how many are cut for `test`.
+        val_size: how many are cut for `val`.
+        needs_val: whether `val` is cut, in a usual size, where the source has none and nobody said how large.
         split_seed: decides which.
         streaming: whether images stay on disk.
 
@@ -43,14 +47,14 @@ def assemble(
         WorkFailed: an image that streams cannot be read.
     """
     _check_every_class_is_in_train(source)
-    asked = {"train": train_size, "cal": cal_size, "test": test_size}
-    for role in ("cal", "test"):
+    asked = {"train": train_size, "cal": cal_size, "test": test_size, "val": val_size}
+    for role in ("cal", "test", "val"):
         if asked[role] is not None and role in source.parts:
             raise ValueError(
                 f"{role}_size= has no effect: {source.name} has its own {role} split "
                 f"({len(source.parts[role].labels):,} examples); leave it out"
             )
-    cut = _cut_sizes(source, asked)
+    cut = _cut_sizes(source, asked, needs_val)
     used = source.train_size if train_size is None else train_size
     labels, strata = _strata(source)
     try:
@@ -67,6 +71,7 @@ def assemble(
         "train_size": train_size,
         "cal_size": cal_size,
         "test_size": test_size,
+        **({"val_size": val_size} if "val" in cut else {}),
         "given": [role for role in ROLES if role in source.parts],
         "cut_from_train": sorted(cut),
         "sizes": {role: len(split) for role, split in splits.items()},
@@ -163,27 +168,31 @@ def _check_every_class_is_in_train(source: Source) -> None:
         )
 
 
-def _cut_sizes(source: Source, asked: dict[str, int | None]) -> dict[str, int]:
-    """How many examples `test` and `cal` take from train: as asked, as the source says, or the default."""
+def _cut_sizes(source: Source, asked: dict[str, int | None], needs_val: bool) -> dict[str, int]:
+    """How many examples the other roles take from train: as asked, as the source says, or the default."""
     number = len(source.parts["train"].labels)
     default = default_cut(number, len(_strata(source)[1]))
     cut: dict[str, int] = {}
     if "cal" not in source.parts:
         cut["cal"] = asked["cal"] or source.cal_size or default
+    if "val" not in source.parts and (asked["val"] or needs_val):
+        cut["val"] = asked["val"] or default
     if "test" not in source.parts:
         cut["test"] = asked["test"] or default
         if source.train_size and asked["test"] is None:
-            cut["test"] = _rest(source, number, cut["cal"], max(source.train_size, asked["train"] or 0))
+            others = {role: size for role, size in cut.items() if role != "test"}
+            cut["test"] = _rest(source, number, others, max(source.train_size, asked["train"] or 0))
     return cut
 
 
-def _rest(source: Source, number: int, cal: int, train: int) -> int:
-    rest = number - cal - train
+def _rest(source: Source, number: int, others: dict[str, int], train: int) -> int:
+    rest = number - sum(others.values()) - train
     if rest < len(source.classes):
         raise ValueError(
-            f"{source.name} has {number:,} examples: {train:,} for train and {cal:,} for cal leave "
-            f"{max(rest, 0):,} for test, which needs {len(source.classes)} or more; make train_size or "
-            "cal_size smaller"
+            f"{source.name} has {number:,} examples: {train:,} for train"
+            f"{''.join(f' and {size:,} for {role}' for role, size in others.items())} leave "
+            f"{max(rest, 0):,} for test, which needs {len(source.classes)} or more; make "
+            f"{' or '.join(f'{role}_size' for role in ('train', *others))} smaller"
         )
     return rest
 

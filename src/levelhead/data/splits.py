@@ -1,9 +1,9 @@
 """Cutting roles out of labels: stratified, seeded, and independent of each other's sizes.
 
-Each class is shuffled once. `test` takes from the front of the shuffled class, `cal` from its back, and
-`train` takes the examples next to `cal`'s. So `cal` and `test` stay the same whatever part of train is used,
-`test` does not move with the size of `cal` nor `cal` with that of `test` (unless a class is nearly used up),
-and a smaller cut is a part of a larger one, up to the rounding of the classes' shares.
+Each class is shuffled once. `test` takes from the front of the shuffled class, `val` what follows, `cal` from its
+back, and `train` takes the examples next to `cal`'s. So `cal` and `test` stay the same whatever part of train is used
+and whether `val` is cut, `test` does not move with the size of `cal` nor `cal` with that of `test` (unless a class is
+nearly used up), and a smaller cut is a part of a larger one, up to the rounding of the classes' shares.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+#: The roles that can be cut, in the order in which they take.
+CUT = ("test", "cal", "val")
 CUT_FRACTION = 0.1
 CUT_AT_LEAST = 300
 CUT_AT_MOST = 0.25
@@ -71,9 +73,9 @@ def split_roles(
     Args:
         labels: int64 `(N,)`, each class at least once.
         classes: the classes' names, for errors.
-        cut: how many examples `test` and `cal` get; a role that is not cut is left out.
+        cut: how many examples `test`, `cal` and `val` get; a role that is not cut is left out.
         train_size: how many of the rest are used for `train`; None for all.
-        seed: decides all three; the same seed, labels and sizes give the same split.
+        seed: decides all of them; the same seed, labels and sizes give the same split.
 
     Returns:
         Sorted int64 positions a role, disjoint, each class in each role.
@@ -91,8 +93,8 @@ def split_roles(
             f"{parts} leave no example of each of {len(classes)} classes for train: there are "
             f"{len(labels):,} examples in all; make {' or '.join(f'{role}_size' for role in cut)} smaller"
         )
-    taken = {role: np.zeros_like(counts) for role in ("test", "cal")}
-    for position, role in enumerate(role for role in ("test", "cal") if role in cut):
+    taken = {role: np.zeros_like(counts) for role in CUT}
+    for position, role in enumerate(role for role in CUT if role in cut):
         others = len(cut) - position - 1  # roles still to come, each of which needs one example of each class
         room = counts - sum(taken.values()) - others - 1
         taken[role] = shares(counts, cut[role], room)
@@ -110,10 +112,11 @@ def _deal(
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     ends = np.cumsum(np.bincount(labels, minlength=len(kept)))
-    dealt: dict[str, list[np.ndarray]] = {role: [] for role in ("test", "cal", "train")}
+    dealt: dict[str, list[np.ndarray]] = {role: [] for role in (*CUT, "train")}
     for index, members in enumerate(np.split(by_class, ends[:-1])):
-        back = len(members) - taken["cal"][index]
-        dealt["test"].append(members[: taken["test"][index]])
+        front, back = taken["test"][index], len(members) - taken["cal"][index]
+        dealt["test"].append(members[:front])
+        dealt["val"].append(members[front : front + taken["val"][index]])
         dealt["cal"].append(members[back:])
         dealt["train"].append(members[back - kept[index] : back])
     return {role: np.sort(np.concatenate(dealt[role])).astype(np.int64) for role in roles}

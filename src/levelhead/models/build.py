@@ -51,14 +51,16 @@ def build(
     prefix, word, given = read_name(name)
     if vectors is not None:
         given["vectors"] = vectors
-    own = prefix is None and ":" in word  # the user's function may have a pretrained= of its own
-    weights = read_pretrained(pretrained if own else given.pop("pretrained", pretrained))
+    own = _imported(word) if prefix is None and ":" in word else None
+    # the user's function may have a pretrained= of its own
+    kept = own is not None and "pretrained" in inspect.signature(own).parameters
+    weights = read_pretrained(pretrained if kept else given.pop("pretrained", pretrained))
     if prefix:
         return _OTHERS[prefix](word, task, given, weights)
     if weights in (CACHE, DOWNLOAD):
         raise ValueError(f"{name}: no weights are published for this network; give a file: pretrained='FILE'")
     if own:
-        model = _users_own(word, given, task)
+        model = _users_own(own, word, given, task)
     elif word in NETWORKS:
         check_arguments(word, NETWORKS[word], given)
         model = NETWORKS[word](task, **given)
@@ -86,15 +88,18 @@ def _classifier(model: nn.Module, num_classes: int) -> nn.Linear | None:
     return fitting[-1] if fitting else None
 
 
-def _users_own(path: str, given: dict[str, Any], task: Task) -> nn.Module:
+def _imported(path: str) -> Callable[..., Any]:
     module_name, _, function_name = path.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        return getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"cannot find the network {path!r}: {error}; it must be an importable package.module:function "
             "(run from the folder that holds the module, or install it)"
         ) from None
+
+
+def _users_own(function: Callable[..., Any], path: str, given: dict[str, Any], task: Task) -> nn.Module:
     offered = {
         "num_classes": task.num_classes,
         "in_channels": task.shape[0],

@@ -46,3 +46,14 @@ def cached_file(name: str) -> str:
         if path.is_file():
             return str(path)
     raise not_cached(f"timm:{name}", f"Hugging Face {known.hf_hub_id} or {known.url}")
+
+
+def timm_depths(model: nn.Module) -> dict[str, int] | None:
+    """The level of every parameter of a network of timm's, in its own grouping; ``None`` for other networks."""
+    matcher = getattr(model, "group_matcher", None)
+    if not callable(matcher):
+        return None
+    from timm.models import group_parameters
+
+    levels: dict[str, int] = group_parameters(model, matcher(coarse=False), reverse=True)
+    return levels

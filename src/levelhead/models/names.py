@@ -45,6 +45,53 @@ def read_name(text: str, what: str = "network") -> tuple[str | None, str, dict[s
     return prefix, name or term.name, given
 
 
+def with_pretrained(text: str, pretrained: str | None) -> str:
+    """The network's name with the weights that it starts from among its arguments.
+
+    >>> with_pretrained("timm:vit_tiny(img_size=32)", "vit.safetensors")
+    "timm:vit_tiny(img_size=32, pretrained='vit.safetensors')"
+
+    Raises ``ValueError`` where the name says already which.
+    """
+    if pretrained is None:
+        return text
+    if "pretrained" in read_name(text)[2]:
+        raise ValueError(f"{text} says pretrained= itself; leave --pretrained out")
+    quote = '"' if "'" in pretrained else "'"
+    head, _, rest = text.rstrip().partition("(")
+    given = rest.removesuffix(")").strip()
+    return f"{head}({given}{', ' if given else ''}pretrained={quote}{pretrained}{quote})"
+
+
+def is_pretrained(text: str) -> bool:
+    """Whether the network's name says that it starts from weights that somebody trained before."""
+    return read_name(text)[2].get("pretrained", False) not in (False, None, "none")
+
+
+_PRETRAINED = re.compile(r"""(\bpretrained)\s*=\s*(?:'[^']*'|"[^"]*"|\w+)""")
+
+
+def without_file(text: str) -> str:
+    """The network's name without saying where the weights lie that it starts from: a digest says which they are.
+
+    >>> without_file("timm:vit_tiny(img_size=32, pretrained='vit.safetensors')")
+    'timm:vit_tiny(img_size=32, pretrained)'
+    """
+    return _PRETRAINED.sub(r"\1", text)
+
+
+def without_weights(text: str) -> str:
+    """The name of the same network with drawn weights, for weights that are put into it afterwards.
+
+    >>> without_weights("timm:vit_tiny(pretrained='vit.safetensors', img_size=32)")
+    'timm:vit_tiny(img_size=32)'
+    """
+    if text.startswith("hf:"):
+        return text  # its configuration depends on it, and lies beside its weights
+    bare = re.sub(r"\bpretrained\b\s*,?\s*", "", without_file(text)).rstrip()
+    return re.sub(r"(,\s*)?\)$", ")", bare).removesuffix("()")
+
+
 def _plain(value: Any, quoted: list[str]) -> Any:
     """A quoted text as it was, a bare word as text, a list likewise."""
     if isinstance(value, list):

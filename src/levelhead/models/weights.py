@@ -3,6 +3,7 @@
 Nothing is downloaded unless the user writes ``pretrained=download``.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,17 @@ def load_weights(model: nn.Module, path: str, classifier: nn.Module | None = Non
             )
         )
     model.load_state_dict(state, strict=False)
+
+
+def weights_digest(model: nn.Module, classifier: nn.Module | None) -> str:
+    """Sixteen hexadecimal digits of what a network holds outside its classifier, which may be drawn anew."""
+    drawn = {id(tensor) for tensor in classifier.parameters()} if classifier is not None else set()
+    digest = hashlib.sha256()
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if id(tensor) not in drawn:
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def cached_on_hub(repository: str, names: tuple[str, ...], revision: str | None = None) -> str | None:

@@ -60,12 +60,23 @@ def asked(comparison: Comparison) -> Pairs:
     pairs.append(("methods", str(len(summary["rows"]))))
     pairs.append(("seeds", _seed_words(summary["rows"])))
     if recipe.get("epochs") is not None:
-        pairs.append(("training", f"{recipe['epochs']} epochs, the last one is used"))
+        pairs.append(("training", _training_words(recipe)))
     where = [str(identity[key]) for key in ("device",) if identity.get(key)]
     if identity.get("threads"):
         where.append(f"{identity['threads']} thread{'s' * (identity['threads'] != 1)} a run")
     pairs.append(("device", ", ".join(where)))
     return [(name, value) for name, value in pairs if value]
+
+
+def _training_words(recipe: Mapping[str, Any]) -> str:
+    """How long, and which weights are used."""
+    most = "at most " if recipe.get("stop_at_accuracy") else ""
+    by = recipe.get("select", "last")
+    chosen = (
+        "the last one is used" if by == "last" else f"the one with the best {by.replace('nll', 'NLL')} on val is used"
+    )
+    averaged = f", weights averaged over updates ({recipe['ema']:g})" if recipe.get("ema") else ""
+    return f"{most}{recipe['epochs']} epochs, {chosen}{averaged}"
 
 
 def _data_words(data: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@
 import dataclasses
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from levelhead.data import Dataset
 from levelhead.files import read_json, write_json, write_whole
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
+from levelhead.train.processes import join
 from levelhead.train.run import FINISHED, Run, versions
 from levelhead.train.trainer import Progress, Trainer
 
@@ -35,42 +36,60 @@ def execute(
     Raises ``Stopped`` (checkpoint written), ``WorkFailed`` (loss not finite), ``OSError`` (disk). The global random
     state is as before when this returns.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / ".lock"), _global_state_kept(run.device):
-        if is_finished(folder, run.record):
+    fabric = join(run.device, run.precision, run.processes)
+    leads = fabric.is_global_zero
+    if leads:
+        folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder / ".lock") if leads else nullcontext(), _global_state_kept(run.device):
+        if fabric.broadcast(leads and is_finished(folder, run.record)):
             return
         checkpoints = Checkpoints(folder / "checkpoint.pt")
         trainer = Trainer(run, data, checkpoints, folder)
         trainer.train(progress, stop)
-        for role in PREDICTED:
-            trainer.predictions(role).save(folder / f"{role}.safetensors")
-        weights = {name: value.contiguous() for name, value in trainer.objective.model.state_dict().items()}
-        write_whole(folder / "model.safetensors", lambda path: path.write_bytes(safetensors.torch.save(weights)))
-        write_json(folder / INPUTS, described(data))
-        write_json(
-            folder / FINISHED,
-            {
-                "method": run.method,
-                "sentence": run.sentence,
-                "seed": run.seed,
-                "hash": run.hash,
-                "seconds": round(trainer.place.seconds, 3),
-                "passes": parse(run.sentence).passes,
-                "steps": trainer.steps_per_epoch * run.recipe.epochs,
-                "parameters": trainer.parameters,
-                "train_accuracy": trainer.train_accuracy(),
-                "history": trainer.place.history,
-                "config": run.as_json(),
-                "record": list(run.record),
-                "versions": versions(),
-            },
-        )
-        checkpoints.path.unlink(missing_ok=True)
+        # every process has its part in these
+        predictions = {role: trainer.predictions(role) for role in PREDICTED}
+        accuracy = trainer.accuracy("train")
+        if leads:
+            for role, said in predictions.items():
+                said.save(folder / f"{role}.safetensors")
+            _write(trainer, accuracy, folder)
+            checkpoints.path.unlink(missing_ok=True)
+        fabric.barrier()
+
+
+def _write(trainer: Trainer, accuracy: float, folder: Path) -> None:
+    """The weights that were judged, and then the run's record, which says that it is finished."""
+    run, place = trainer.run, trainer.place
+    weights = {name: value.contiguous() for name, value in trainer.objective.model.state_dict().items()}
+    write_whole(folder / "model.safetensors", lambda path: path.write_bytes(safetensors.torch.save(weights)))
+    chosen = place.best and {
+        "epoch": place.best["epoch"], "by": run.recipe.select, "on": "val", "value": place.best["value"]
+    }  # fmt: skip
+    write_json(folder / INPUTS, described(trainer.data))
+    write_json(
+        folder / FINISHED,
+        {
+            "method": run.method,
+            "sentence": run.sentence,
+            "seed": run.seed,
+            "hash": run.hash,
+            "seconds": round(place.seconds, 3),
+            "passes": parse(run.sentence).passes,
+            "steps": trainer.steps_per_epoch * place.epoch,
+            "parameters": trainer.parameters,
+            "train_accuracy": accuracy,
+            **({"selected": chosen} if chosen else {}),
+            "history": place.history,
+            "config": run.as_json(),
+            "record": list(run.record),
+            "versions": versions(),
+        },
+    )
 
 
 def reopened(run: Run, data: Dataset, folder: Path) -> Trainer:
     """A finished run with its weights, to be asked more; draws from the global generator, which the caller guards."""
-    trainer = Trainer(dataclasses.replace(run, record=()), data)
+    trainer = Trainer(dataclasses.replace(run, record=()), data, alone=True)
     trainer.objective.model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
     return trainer
 

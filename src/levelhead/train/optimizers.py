@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 if TYPE_CHECKING:
     from levelhead.train.recipe import Recipe
 
-Parameters = Iterable[nn.Parameter]
+Groups = list[dict[str, Any]]
 
 
-def _sgd(recipe: Recipe, parameters: Parameters) -> Optimizer:
+def _sgd(recipe: Recipe, groups: Groups) -> Optimizer:
     return torch.optim.SGD(
-        parameters,
+        groups,
         lr=recipe.lr,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
@@ -25,20 +24,20 @@ def _sgd(recipe: Recipe, parameters: Parameters) -> Optimizer:
     )
 
 
-def _adam(recipe: Recipe, parameters: Parameters) -> Optimizer:
-    return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
+def _adam(recipe: Recipe, groups: Groups) -> Optimizer:
+    return torch.optim.Adam(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
-def _adamw(recipe: Recipe, parameters: Parameters) -> Optimizer:
-    return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
+def _adamw(recipe: Recipe, groups: Groups) -> Optimizer:
+    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
-def _adadelta(recipe: Recipe, parameters: Parameters) -> Optimizer:
+def _adadelta(recipe: Recipe, groups: Groups) -> Optimizer:
     # Kim (2014): rho 0.95
-    return torch.optim.Adadelta(parameters, lr=recipe.lr, rho=0.95, eps=1e-6, weight_decay=recipe.weight_decay)
+    return torch.optim.Adadelta(groups, lr=recipe.lr, rho=0.95, eps=1e-6, weight_decay=recipe.weight_decay)
 
 
-OPTIMIZERS: dict[str, Callable[[Recipe, Parameters], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[Recipe, Groups], Optimizer]] = {
     "sgd": _sgd,
     "adam": _adam,
     "adamw": _adamw,
@@ -46,6 +45,6 @@ OPTIMIZERS: dict[str, Callable[[Recipe, Parameters], Optimizer]] = {
 }
 
 
-def make_optimizer(recipe: Recipe, parameters: Parameters) -> Optimizer:
-    """The recipe's optimiser over these parameters."""
-    return OPTIMIZERS[recipe.optimizer](recipe, parameters)
+def make_optimizer(recipe: Recipe, groups: Groups) -> Optimizer:
+    """The recipe's optimiser over these groups of parameters, each with its own rate."""
+    return OPTIMIZERS[recipe.optimizer](recipe, groups)

@@ -1,19 +1,47 @@
 """How a network is trained, apart from the method: one frozen record that is part of a run's name."""
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from levelhead.errors import unknown
 from levelhead.train.optimizers import OPTIMIZERS
 from levelhead.train.papers import PAPERS
 from levelhead.train.schedule import parse_schedule
 
+#: What the first recipes held, which every record of one says.
+_FIRST = (
+    *("epochs", "batch", "optimizer", "lr", "momentum", "nesterov", "weight_decay"),
+    *("schedule", "clip", "crop", "flip"),
+)
+
 
 class Recipe(BaseModel):
     """Optimiser, weight decay and schedule; batch, epochs, crop and flip. Momentum belongs to SGD alone.
 
-    ``crop`` is a padding in pixels; ``resized_crop`` the smallest share of an image's area that is cut out and scaled.
+    Attributes:
+        crop: a padding in pixels.
+        resized_crop: the smallest share of an image's area that is cut out and scaled.
+        drop_last: leave an update out that would see fewer examples than the others.
+        accumulate: batches whose gradients make one update.
+        warmup: epochs at the start in which the rate rises in a straight line.
+        lr_per: the number of examples that ``lr`` is meant for; the rate grows with the examples of an update.
+        stop_at_accuracy: end the run after the epoch that reaches it; of the ``stop_top`` largest logits, on the clean
+            examples of ``stop_on``.
+        select: which epoch's weights are kept: the last, or the best by this measure on val.
+        ema: the weights that are evaluated and saved are an exponential average, which keeps this part of itself in
+            every update.
+        layer_decay: the classifier learns at the full rate, each layer below it at this part of the one above.
+        freeze_epochs: epochs at the start in which only the classifier learns.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,16 +58,58 @@ class Recipe(BaseModel):
     crop: int = Field(0, ge=0, le=64)
     flip: bool = False
     resized_crop: float | None = Field(None, gt=0, le=1)
+    drop_last: bool = False
+    accumulate: int = Field(1, ge=1, le=65_536)
+    warmup: float = Field(0.0, ge=0, allow_inf_nan=False)
+    lr_per: int | None = Field(None, ge=1)
+    stop_at_accuracy: float | None = Field(None, gt=0, le=1)
+    stop_top: int = Field(1, ge=1)
+    stop_on: Literal["train", "val"] = "train"
+    select: Literal["last", "nll", "accuracy"] = "last"
+    ema: float | None = Field(None, gt=0, lt=1)
+    layer_decay: float | None = Field(None, gt=0, lt=1)
+    freeze_epochs: int = Field(0, ge=0)
+
+    @property
+    def update(self) -> int:
+        """Examples of one update."""
+        return self.batch * self.accumulate
+
+    @property
+    def needs_val(self) -> bool:
+        """Whether something is decided on val."""
+        return self.select != "last" or (self.stop_at_accuracy is not None and self.stop_on == "val")
+
+    @model_serializer(mode="wrap")
+    def _as_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # what came later is left out where it changes nothing, so that runs keep the names they had
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if name in _FIRST or value != type(self).model_fields[name].default
+        }
 
     @model_validator(mode="after")
     def _sound(self) -> "Recipe":
         # the printed form says every argument, so that two ways of writing one schedule name one run
-        object.__setattr__(self, "schedule", str(parse_schedule(self.schedule, self.epochs)))
+        schedule = parse_schedule(self.schedule, self.epochs)
+        object.__setattr__(self, "schedule", str(schedule))
+        if self.warmup and getattr(schedule, "warmup", 0):
+            raise ValueError(
+                f"{schedule} has a warm-up of its own, so warmup= would be a second one; say "
+                f"{schedule.word}(warmup=PART OF THE RUN), or another schedule"
+            )
+        for name in ("warmup", "freeze_epochs"):
+            if getattr(self, name) >= self.epochs:
+                raise ValueError(f"{name}={getattr(self, name):g} leaves nothing of the {self.epochs} epochs")
+        if self.stop_at_accuracy is None and (self.stop_top > 1 or self.stop_on != "train"):
+            raise ValueError("stop_top and stop_on have no effect without stop_at_accuracy")
         if self.optimizer != "sgd":
             asked = [name for name in ("momentum", "nesterov") if name in self.model_fields_set and getattr(self, name)]
             if asked:
                 raise ValueError(f"{' and '.join(asked)} belong to sgd and have no effect with {self.optimizer}")
             object.__setattr__(self, "momentum", 0.0)
+        if not self.momentum:
             object.__setattr__(self, "nesterov", False)
         return self
 
@@ -50,18 +120,13 @@ class Recipe(BaseModel):
             raise ValueError(f"must be one of {', '.join(OPTIMIZERS)}")
         return value
 
-    @field_validator("nesterov")
-    @classmethod
-    def _with_momentum(cls, value: bool, info: Any) -> bool:
-        return value and info.data.get("momentum", 0) > 0
-
 
 #: What is trained how unless the user says otherwise, by kind of data and for the tiny sets by name. Chosen on cal:
 #: see docs/decisions.md.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "image": {"epochs": 20, "batch": 128, "lr": 0.1},
     "vector": {"epochs": 60, "batch": 64, "lr": 0.05},
-    "text": PAPERS["kim"].arguments,
+    "text": {name: value for name, value in PAPERS["kim"].arguments.items() if name != "select"},
     "segmentation": {"epochs": 25, "batch": 8, "lr": 0.05},
     "digits": {"epochs": 100, "batch": 32, "lr": 0.1},
     "spiral": {"epochs": 100, "batch": 64, "lr": 0.05},

@@ -20,6 +20,7 @@ from levelhead.classifier import find_classifier
 from levelhead.files import write_whole
 from levelhead.network import Features, call, evaluating
 from levelhead.spec import Spec
+from levelhead.train.processes import summed
 from levelhead.types import Mix, Output
 
 if TYPE_CHECKING:
@@ -91,11 +92,15 @@ def means(sums: dict[str, Tensor]) -> dict[str, np.ndarray]:
 def write_epoch(trainer: "Trainer", epoch: int, folder: Path) -> None:
     """Write what the run records of the epoch that just ended, number ``epoch`` counted from one."""
     wanted = trainer.run.record
+    # what all processes of a group must say comes before what the first one writes
+    sums = summed(trainer.fabric, trainer.place.targets)
+    predictions = {role: trainer.predictions(role) for role in ("cal", "test")} if "epochs" in wanted else {}
+    if not trainer.leads:
+        return
     if "targets" in wanted:
-        _write(folder / f"targets-{epoch:04d}.npz", means(trainer.place.targets) | _fixed_batch(trainer))
-    if "epochs" in wanted:
-        for role in ("cal", "test"):
-            trainer.predictions(role).save(folder / f"{role}-{epoch:04d}.safetensors")
+        _write(folder / f"targets-{epoch:04d}.npz", means(sums) | _fixed_batch(trainer))
+    for role, said in predictions.items():
+        said.save(folder / f"{role}-{epoch:04d}.safetensors")
     if "embeddings" in wanted:
         _write(folder / f"embeddings-{epoch:04d}.npz", _embeddings(trainer))
 

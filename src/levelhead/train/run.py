@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from levelhead._version import __version__
+from levelhead.models import without_file
 from levelhead.train.recipe import Recipe
 
 #: The file that is written last in a run's folder: where it stands, the run is finished.
@@ -21,7 +22,8 @@ class Run:
     """One method, one seed, on one data set: what a worker needs to train it.
 
     ``method`` is what the user typed and only a label; ``sentence`` is what is trained. ``record`` names what is
-    written beside the result epoch by epoch; it changes no number.
+    written beside the result epoch by epoch; it changes no number. ``processes`` train it together. ``weights`` is the
+    digest of the weights that it starts from where these are not drawn.
     """
 
     method: str
@@ -34,6 +36,8 @@ class Run:
     precision: str
     threads: int
     record: tuple[str, ...] = ()
+    processes: int = 1
+    weights: str = ""
 
     @property
     def determinants(self) -> dict[str, Any]:
@@ -42,12 +46,15 @@ class Run:
             "data": self.fingerprint,
             "sentence": self.sentence,
             "seed": self.seed,
-            "network": self.network,
+            "network": without_file(self.network) if self.weights else self.network,
             "recipe": self.recipe.model_dump(),
             # which card of a kind computes does not matter, its kind does
             "device": self.device.split(":")[0],
             "precision": self.precision,
             "threads": self.threads,
+            # said only where it is so, which keeps the names of all other runs
+            **({"processes": self.processes} if self.processes > 1 else {}),
+            **({"weights": self.weights} if self.weights else {}),
         }
 
     @property
@@ -60,9 +67,10 @@ class Run:
         return asdict(self) | {"recipe": self.recipe.model_dump()}
 
 
-def stream(seed: int, purpose: str) -> int:
-    """A generator seed for one purpose of a run, so that no two of its streams are the same."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little") >> 1
+def stream(seed: int, purpose: str, rank: int = 0) -> int:
+    """A generator seed for one purpose of a run in one of its processes, so that no two of its streams are the same."""
+    text = f"{seed}/{purpose}/{rank}" if rank else f"{seed}/{purpose}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
 def versions() -> dict[str, str]:

@@ -6,11 +6,17 @@ Written like every other word: ``one_cycle(warmup=0.2)``, ``cosine``, ``steps(at
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from levelhead.errors import unknown
 from levelhead.grammar import parse_term
 from levelhead.member import Member, number, show
+
+if TYPE_CHECKING:
+    from levelhead.train.recipe import Recipe
+
+#: Where a warm-up begins that has no smaller batch to begin with: not at zero, so that the first step moves.
+_START = 0.04
 
 
 def _epochs(default: tuple[float, ...]) -> Any:
@@ -45,8 +51,7 @@ class OneCycle(Schedule):
     def factor(self, done: float, epochs: int) -> float:
         """Triangle up, cosine down."""
         if done < self.warmup:
-            # a small start in place of zero, so that the first step moves
-            return 0.04 + 0.96 * done / self.warmup
+            return _START + (1 - _START) * done / self.warmup
         return 0.5 * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup)))
 
 
@@ -71,7 +76,7 @@ class Linear(Schedule):
     def factor(self, done: float, epochs: int) -> float:
         """Triangle."""
         if done < self.warmup:
-            return 0.04 + 0.96 * done / self.warmup
+            return _START + (1 - _START) * done / self.warmup
         return 1 - (done - self.warmup) / (1 - self.warmup)
 
 
@@ -107,6 +112,27 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "steps": Steps,
     "constant": Constant,
 }
+
+
+def rate(recipe: "Recipe", schedule: Schedule, done: float) -> float:
+    """The learning rate after the part ``done`` in [0, 1) of a run.
+
+    With ``lr_per`` the rate is ``lr * update / lr_per`` (Goyal et al. 2017, the linear scaling rule). During ``warmup``
+    epochs the schedule is multiplied with a straight line up to one, from the rate before scaling where that is smaller
+    (their gradual warm-up), else from 0.04.
+
+    >>> from levelhead.train.recipe import Recipe
+    >>> goyal = Recipe(epochs=90, lr=0.1, batch=1024, lr_per=256, warmup=5, schedule="steps(at=[30, 60, 80])")
+    >>> [round(rate(goyal, parse_schedule(goyal.schedule, 90), at / 90), 6) for at in (0, 2.5, 5, 30)]
+    [0.1, 0.25, 0.4, 0.04]
+    """
+    scale = recipe.update / recipe.lr_per if recipe.lr_per else 1.0
+    factor = schedule.factor(done, recipe.epochs)
+    epochs = done * recipe.epochs
+    if epochs < recipe.warmup:
+        start = 1 / scale if scale > 1 else _START
+        factor *= start + (1 - start) * epochs / recipe.warmup
+    return recipe.lr * scale * factor
 
 
 def parse_schedule(text: str, epochs: int) -> Schedule:
