@@ -232,6 +232,14 @@ def test_labels_that_name_no_class(tmp_path):
     refused(tmp_path / "p.npz", "2 class names for 3 columns")
 
 
+def test_labels_of_an_ood_file_are_not_looked_at(tmp_path, outputs):
+    logits, labels = outputs
+    np.savez(tmp_path / "p.npz", logits=logits, labels=labels)
+    for strange in (np.full(9, 77), np.full((9, 4), 0.3), np.array(["a frog"] * 9), np.full(9, np.nan)):
+        np.savez(tmp_path / "o.npz", logits=logits[:9] / 2, labels=strange)
+        assert evaluate([tmp_path / "p.npz"], ood=[tmp_path / "o.npz"])["ood"]["n_out"] == 9
+
+
 def test_shapes(tmp_path):
     labels = np.zeros(4, int)
     np.savez(tmp_path / "p.npz", logits=np.zeros((4, 3, 2)), labels=labels)
@@ -247,9 +255,10 @@ def test_columns_that_are_missing_or_too_many(tmp_path):
     for columns, words in (
         ({"logits": logits}, ("needs labels", "logits")),
         ({"labels": labels}, ("needs `logits` or `probs`", "labels")),
-        ({"labels": labels, "y": labels, "logits": logits}, ("--label",)),
+        ({"target": labels, "y": labels, "logits": logits}, ("--label",)),
         ({"labels": labels, "logits": logits, "probs": softmax(logits)}, ("both logits and probabilities",)),
         ({"labels": labels, "a_logits": logits, "b_logits": logits}, ("--scores",)),
+        ({"labels": labels, "logits": logits.astype(str)}, ("logits must hold numbers",)),
         ({"labels": labels, "output": logits}, ("--logits or --probs", "never guessed")),
     ):
         np.savez(tmp_path / "p.npz", **columns)
@@ -260,7 +269,7 @@ def test_columns_that_are_missing_or_too_many(tmp_path):
     assert found["raw"]["nll"] == pytest.approx(wanted)
     refused(tmp_path / "p.npz", "c_logits", "There are", scores="c_logits", label="y")
     np.savez(tmp_path / "p.npz", labels=labels, logits=logits)
-    refused(tmp_path / "p.npz", "--probs was given", kind="probs")
+    refused(tmp_path / "p.npz", "told that they are probs", kind="probs")
     table(tmp_path / "p.csv", {"label": labels, "logits_0": logits[:, 0], "logits_2": logits[:, 2]})
     refused(tmp_path / "p.csv", "logits_1 is missing")
 
@@ -274,6 +283,12 @@ def test_cells_that_are_empty_or_words(tmp_path):
     refused(tmp_path / "p.csv", "probs_0", "numbers")
     (tmp_path / "p.csv").write_text("label,probs_0,probs_1\n0,0.5,0.5\n" + "1,0.5,0.5\n" * 900_000 + "1,half,0.5\n")
     refused(tmp_path / "p.csv", "half")
+    (tmp_path / "p.csv").write_text(
+        "label,probs_0,probs_1,role\n0,0.5,0.5,cal\n" + "1,0.5,0.5,cal\n" * 90_000 + "1,1,0,test\n"
+    )
+    refused(tmp_path / "p.csv", "several roles (cal, test)", memory=0)
+    (tmp_path / "p.csv").write_text("label,probs_cat,probs_dog,probs_ant\n0,0.5,0.5,none\n")
+    refused(tmp_path / "p.csv", "probs_ant must hold numbers")
     (tmp_path / "p.csv").write_text("label,probs_0\n0,0.5\n1,0.6\n")
     refused(tmp_path / "p.csv", "needs `logits` or `probs`")
     (tmp_path / "p.csv").write_text("true,predicted,confidence\n1,1,90\n")

@@ -11,12 +11,12 @@ from levelhead.evaluate import gates as limits
 from levelhead.evaluate import verdict
 from levelhead.evaluate.entry import LEVEL, bounds, finite
 from levelhead.evaluate.model import Model, measured
-from levelhead.evaluate.names import Kind
 from levelhead.evaluate.ood import detection
 from levelhead.evaluate.pairs import compared
 from levelhead.evaluate.source import MEMORY, open_source
 from levelhead.evaluate.tally import Tally
 from levelhead.evaluate.top_label import CANNOT
+from levelhead.prediction_files.names import Kind
 
 CONVENTIONS = {
     "bins": "equal width, (lo, hi]; confidence 0 in the first, 1 in the last",
