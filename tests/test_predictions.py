@@ -126,6 +126,9 @@ def test_what_others_call_it_is_found_and_what_is_unclear_is_said(tmp_path):
     np.savez(tmp_path / "p.npz", a_logits=LOGITS, b_logits=-LOGITS, labels=LABELS)
     with pytest.raises(ValueError, match=r"a_logits and b_logits: say which with --scores NAME \(scores='NAME'\)"):
         Predictions.load(tmp_path / "p.npz")
+    np.savez(tmp_path / "p.npz", logits=LOGITS, labels=PROBS)
+    with pytest.raises(ValueError, match=r"labels must have shape \(N,\).*levelhead evaluate.*argmax"):
+        Predictions.load(tmp_path / "p.npz")
     path = tmp_path / "p.csv"
     path.write_text("true,predicted,confidence\n1,1,0.9\n")
     with pytest.raises(ValueError, match="holds only the predicted class"):

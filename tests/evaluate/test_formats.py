@@ -218,7 +218,7 @@ def test_labels_that_name_no_class(tmp_path):
         (labels - 1, ("in [0, 3)",)),
         (np.where(labels == 0, 255, labels), ("255",)),
         (labels + 0.5, ("whole numbers", f"{labels[0] + 0.5:g}")),
-        (np.eye(3)[labels], ("argmax",)),
+        (np.eye(4)[labels], ("each of 3 classes", "not (N, 4)")),
         (labels[:-1], ("differ in their number of rows", "20", "19")),
     ):
         np.savez(tmp_path / "p.npz", logits=logits, labels=bad)

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from levelhead.evaluate.votes import Reader, Votes, distributions
 from levelhead.metrics.given import as_tensor, check_labels
 from levelhead.prediction_files.contents import Opened, opened
-from levelhead.prediction_files.names import Kind, Layout
+from levelhead.prediction_files.names import Kind, Labels, Layout
 from levelhead.prediction_files.store import Block
 from levelhead.predictions import ROLES, count_bad_rows
 
@@ -23,12 +24,17 @@ _BLOCK = 1 << 19  # scores in a block: 2 MB in float32
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A block: `scores` (n, C) of the source's kind, `labels` (n,) int64, `ids` (n,), and where it begins."""
+    """A block: `scores` (n, C) of the source's kind, `labels` (n,) int64, `ids` (n,), and where it begins.
+
+    `votes` (n, C) float64: the label distributions that it is judged by, where there are any; `labels` are then those
+    of the file, or the classes with most votes.
+    """
 
     scores: Tensor
     labels: Tensor
     ids: np.ndarray | None
     start: int
+    votes: Tensor | None = None
 
     def __len__(self) -> int:
         return self.scores.shape[0]
@@ -42,6 +48,7 @@ class Source:
     num_classes: int
     memory: int
     rows: int | None  # known after the first pass at the latest
+    votes: Votes | None = None  # of another file; those of the file itself are its labels
     held: list[Rows] | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -72,21 +79,36 @@ class Source:
         role = self.file.store.notes.get("role", "unknown")
         return role if role in ROLES else "unknown"
 
+    @property
+    def voted(self) -> bool:
+        """Whether examples are judged by label distributions."""
+        return self.votes is not None or self.file.votes
+
+    @property
+    def fits(self) -> bool:
+        """Whether everything may be held in memory."""
+        if self.rows is None:  # a table of text: its numbers take about as much as their digits
+            return self.path.stat().st_size <= self.memory
+        return self.rows * self.num_classes * (12 if self.voted else 4) <= self.memory
+
     def blocks(self) -> Iterator[Rows]:
         """All rows in order. The first pass keeps them where they fit. ValueError for wrong labels and columns."""
         if self.held is not None:
             yield from self.held
             return
-        keep = self._fits()
+        keep = self.fits
+        people = Reader(self.votes) if self.votes else None
         kept, start = [], 0
         for block in self.file.store.read(self.layout.columns, self._rows_together()):
-            rows = self._rows(block, start)
+            rows = self._rows(block, start, people)
             start += len(rows)
             if keep:
                 kept.append(rows)
             yield rows
         if start == 0:
             raise ValueError(f"{self.path} holds no example")
+        if people:
+            people.end()
         self.rows = start
         if keep:
             self.held = kept
@@ -111,21 +133,21 @@ class Source:
             return ValueError(f"{self.path}: {self.kind} of {count} of {total} rows {why}, the first is row {first}")
         return ValueError(f"{self.path}: {reason}")
 
-    def _fits(self) -> bool:
-        if self.rows is None:  # a table of text: its numbers take about as much as their digits
-            return self.path.stat().st_size <= self.memory
-        return self.rows * self.num_classes * 4 <= self.memory
-
     def _rows_together(self) -> int:
         return max(1, min(_BLOCK // self.num_classes, 1 << 16))
 
-    def _rows(self, block: Block, start: int) -> Rows:
+    def _rows(self, block: Block, start: int, people: Reader | None) -> Rows:
         scores = as_tensor(self.file.scores(block), self.kind)
         if scores.shape[1] != self.num_classes:
             raise ValueError(f"{self.path}: row {start} has {scores.shape[1]} scores, those above {self.num_classes}")
         ids = None if self.layout.ids is None else np.asarray(block[self.layout.ids])
-        if self.layout.label is None:
-            return Rows(scores, torch.zeros(len(scores), dtype=torch.int64), ids, start)
+        votes = None if people is None else people.take(len(scores), self.num_classes, ids)
+        if self.file.votes:
+            assert self.layout.label
+            votes = distributions(self.path, np.asarray(block[self.layout.label]), self.num_classes, start)
+        if self.layout.label is None or self.file.votes:
+            labels = torch.zeros(len(scores), dtype=torch.int64) if votes is None else votes.argmax(1)
+            return Rows(scores, labels, ids, start, votes)
         words = self.file.labels(block, start)
         try:
             labels = check_labels(words, scores)
@@ -135,7 +157,7 @@ class Source:
                 hint = "; if classes are counted from 1, take 1 off"
             where = f" (rows from {start} on)" if start else ""
             raise ValueError(f"{self.path}{where}: {error}{hint}") from None
-        return Rows(scores, labels, ids, start)
+        return Rows(scores, labels, ids, start, votes)
 
 
 def open_source(
@@ -144,14 +166,25 @@ def open_source(
     kind: Kind | None = None,
     scores: str | None = None,
     label: str | None = None,
-    needs_label: bool = True,
+    labels: Labels = "needed",
+    votes: Votes | None = None,
     memory: int = MEMORY,
 ) -> Source:
     """Open predictions; nothing but the head of the file is read. ValueError, with the path, for what is not sound."""
-    file = opened(path, kind=kind, scores=scores, label=label, needs_label=needs_label)
+    file = opened(path, kind=kind, scores=scores, label=label, labels=labels)
     store, layout = file.store, file.layout
     if file.rows == 0:
         raise ValueError(f"{path} holds no example")
+    if votes is not None and (layout.kind == "top_label" or file.votes):
+        why = (
+            "has label distributions of its own" if file.votes else "holds only the predicted class and its confidence"
+        )
+        raise ValueError(f"{path} {why}: --votes has no effect on it; leave it out")
+    if votes is not None and None not in (votes.rows, file.rows) and votes.rows != file.rows:
+        raise ValueError(
+            f"{votes.path} holds {votes.rows} rows of votes, but {path} {file.rows} examples: it needs a row for each, "
+            "in the same order"
+        )
     if layout.kind == "top_label":
         return Source(file, 0, memory, file.rows)
     first: Block = next(iter(store.read(layout.scores, 1)), {})
@@ -160,7 +193,7 @@ def open_source(
     num_classes = file.scores(first).shape[1]
     if file.classes and len(file.classes) != num_classes:
         raise ValueError(f"{path}: {len(file.classes)} class names for {num_classes} columns of {layout.kind}")
-    source = Source(file, num_classes, memory, file.rows)
+    source = Source(file, num_classes, memory, file.rows, votes)
     if len(layout.scores) == 1 and store.columns[layout.scores[0]].width in (0, 1):
         what = "probability of class 1" if layout.kind == "probs" else "log-odds of class 1"
         source.notes.append(f"{layout.scores[0]} is one column: taken as the {what} of two classes.")

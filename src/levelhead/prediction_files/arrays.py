@@ -47,6 +47,29 @@ def open_npz(path: Path) -> Store:
     return Store(path, columns, lambda names, rows: _read_npz(path, names, rows), notes, whole)
 
 
+def open_npy(path: Path, name: str) -> Store:
+    """A single array, as a store with one column of this name. ValueError for Python objects, which are pickles."""
+    try:
+        with path.open("rb") as file:
+            shape, fortran, dtype = _header(file)
+    except (*_BAD_ZIP, FileNotFoundError) as error:
+        raise unreadable(path, "npy", error) from None
+    if dtype.hasobject:
+        raise ValueError(f"{path} holds Python objects, a pickle, which runs code when opened: save plain numbers")
+    if not shape:
+        raise ValueError(f"{path} holds a single number")
+    columns = {name: Column(dtype.kind, shape[0], math.prod(shape[1:]) if len(shape) > 1 else 0)}
+
+    def read(names: Sequence[str], rows: int) -> Iterator[Block]:
+        with path.open("rb") as file:
+            try:
+                yield from ({name: values} for values in _slices(file, rows))
+            except EOFError as error:
+                raise unreadable(path, "npy", error) from None
+
+    return Store(path, columns, read, whole="Fortran order" if fortran and len(shape) > 1 else "")
+
+
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
         version = np.lib.format.read_magic(file)

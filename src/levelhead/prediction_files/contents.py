@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from levelhead.prediction_files.names import Kind, Layout, find
+from levelhead.prediction_files.names import Kind, Labels, Layout, find
 from levelhead.prediction_files.store import Block, Store, open_store
 
 _PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -54,11 +54,11 @@ def opened(
     kind: Kind | None = None,
     scores: str | None = None,
     label: str | None = None,
-    needs_label: bool = True,
+    labels: Labels = "needed",
 ) -> Opened:
     """Open predictions. ValueError, with the path, for what is not sound as far as the head of the file tells."""
     store = open_store(path)
-    layout = find(store, kind, scores, label, needs_label)
+    layout = find(store, kind, scores, label, labels)
     lengths = {store.columns[name].rows for name in layout.columns} - {None}
     if len(lengths) > 1:
         named = (layout.confidence, layout.predicted, *layout.scores[:1], layout.label, layout.ids)
@@ -74,6 +74,11 @@ def read(
 ) -> dict[str, Any]:
     """The keyword arguments of `Predictions` that the file at `path` holds; see `Predictions.load`."""
     found = opened(path, kind=kind, scores=scores, label=label)
+    if found.votes:
+        raise ValueError(
+            f"{path}: labels must have shape (N,), one class a row, but hold a number for each class: `levelhead "
+            "evaluate` reads such votes; of one-hot rows give labels.argmax(1)"
+        )
     if found.layout.kind == "top_label":
         raise ValueError(
             f"{path} needs `logits` or `probs`: it holds only the predicted class and its confidence, which "

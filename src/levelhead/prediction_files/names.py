@@ -16,6 +16,7 @@ from levelhead.errors import unknown
 from levelhead.prediction_files.store import Column, Store
 
 Kind = Literal["logits", "probs"]
+Labels = Literal["needed", "welcome", "ignored"]
 
 _WORDS: dict[str, Kind] = {
     **dict.fromkeys(("logits", "logit"), "logits"),
@@ -52,13 +53,13 @@ class Layout:
         return (*self.scores, *(name for name in named if name))
 
 
-def find(store: Store, kind: Kind | None, scores: str | None, label: str | None, needs_label: bool) -> Layout:
+def find(store: Store, kind: Kind | None, scores: str | None, label: str | None, labels: Labels) -> Layout:
     """Decide on the columns of `store`. ValueError where a name is missing or unclear: it says which option tells.
 
     `kind`, `scores`, `label`: what the caller said (``--logits`` or ``--probs``, ``--scores``, ``--label``).
     """
     names = store.columns
-    own_label = _label(store, label, needs_label)
+    own_label = _label(store, label, labels == "needed")
     ids = _ids(store, own_label)
     taken = {own_label, ids, "role"}
     untaken = {name: column for name, column in names.items() if name not in taken}
@@ -75,13 +76,13 @@ def find(store: Store, kind: Kind | None, scores: str | None, label: str | None,
         odd = [each for each in wordy if name and each.startswith(name)]
         if odd:  # one class of the group, for all that its name says: without it the others would be renumbered
             raise _no_numbers(store, odd[0])
-        return Layout(found, members.columns, own_label if needs_label else None, ids, classes=members.classes)
+        return Layout(found, members.columns, None if labels == "ignored" else own_label, ids, classes=members.classes)
     predicted, confidence = _one_of(names, PREDICTED), _one_of(names, CONFIDENCE)
     if confidence is not None and predicted is not None and own_label is not None:
         return Layout("top_label", (), own_label, ids, predicted, confidence)
     loose = [name for name, column in names.items() if name not in taken and column.kind in "fiu" and not column.width]
     if kind is not None and scores is None and len(loose) >= 2:
-        return Layout(kind, tuple(loose), own_label if needs_label else None, ids, classes=tuple(loose))
+        return Layout(kind, tuple(loose), None if labels == "ignored" else own_label, ids, classes=tuple(loose))
     raise ValueError(_what_is_missing(store, loose))
 
 

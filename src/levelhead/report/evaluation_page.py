@@ -16,7 +16,7 @@ from levelhead.plots.pooled import Pooled, View
 from levelhead.plots.reliability import Diagram
 from levelhead.report import embed, figures, rounding
 from levelhead.report.evaluation_terminal import ranking
-from levelhead.report.measures import BY_KEY, title
+from levelhead.report.measures import meaning, title
 
 Entry = Mapping[str, Any]
 _HERE = Path(__file__).parent
@@ -32,6 +32,7 @@ class Part:
     notes: tuple[str, ...]
     reliability: str
     confidence: str
+    no_histogram: str  # why there is none
     numbers: tuple[tuple[str, str], ...]
     measures: tuple[tuple[str, str, str, str, str], ...]  # name, meaning, raw, scaled, whether scaled is there
     classes: tuple[tuple[tuple[str, str | None, str], ...], ...]  # cells of text, sorting key, small print
@@ -225,13 +226,15 @@ def _pair(pair: Entry) -> dict[str, Any]:
             bounds = _bounds(interval, digits)
             shown = rounding.fixed(scale * pair[key]["difference"], digits, sign=True)
             rows.append((name, shown, bounds, "told apart" if apart else "could be chance"))
-    test = pair["mcnemar"]
+    test = pair.get("mcnemar")
     found["rows"] = rows
-    found["words"] = (
-        f"{rounding.count(test['only_first_right'])} examples only the first gets right, "
-        f"{rounding.count(test['only_second_right'])} only the second: McNemar p {_p_words(test['p_adjusted'])}. "
-        f"n = {rounding.count(pair['n'])}, aligned by {pair['aligned_by']}."
-    )
+    found["words"] = f"n = {rounding.count(pair['n'])}, aligned by {pair['aligned_by']}."
+    if test is not None:
+        found["words"] = (
+            f"{rounding.count(test['only_first_right'])} examples only the first gets right, "
+            f"{rounding.count(test['only_second_right'])} only the second: McNemar p {_p_words(test['p_adjusted'])}. "
+            + found["words"]
+        )
     return found
 
 
@@ -247,6 +250,9 @@ def _part(entry: Entry, index: int, histogram: bool) -> Part:
         notes=tuple(entry["notes"]),
         reliability=f"reliability-{index}",
         confidence=f"confidence-{index}" if histogram else "",
+        no_histogram="Votes are neither right nor wrong, so there is no histogram of both."
+        if "votes" in entry
+        else "Only the top label is known, so there is no histogram.",
         numbers=_numbers(entry),
         measures=tuple(_measure(entry, key) for key in entry["raw"]),
         classes=tuple(_class(row) for row in _classes(entry)),
@@ -285,8 +291,7 @@ def _measure(entry: Entry, key: str) -> tuple[str, str, str, str, str]:
         bounds = f"  {_bounds(interval, 4)}" if interval else ""
         return rounding.fixed(value, 4, sign=key == "gap") + bounds
 
-    meaning = BY_KEY[key].meaning if key in BY_KEY else ""
-    return title(key), meaning, shown("raw"), shown("scaled"), key
+    return title(key), meaning(key), shown("raw"), shown("scaled"), key
 
 
 def _classes(entry: Entry) -> list[Mapping[str, Any]]:
