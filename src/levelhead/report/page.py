@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from levelhead.files import write_text
+from levelhead.plots import hull
 from levelhead.plots.comparison import Comparison, read
 from levelhead.plots.curves import curves
 from levelhead.plots.differences import differences
+from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
@@ -79,6 +81,12 @@ def render(comparison: Comparison) -> str:
         everything=table.everything(summary),
         ensembles=probes.ensembles(summary),
         probes=probes.probes(summary),
+        departures=[
+            (f"departure-{index}-{quantity}", name, words)
+            for index, name in enumerate(probes.curves(summary))
+            for quantity, words in hull.NAMES.items()
+            if f"departure-{index}-{quantity}" in drawn
+        ],
         level=f"{100 * (summary.get('confidence') or 0.95):g} %",
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,
@@ -121,8 +129,21 @@ def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[
         if card.drawn:
             drawn[card.reliability] = figures.reliability(view)
             drawn[card.confidence] = figures.confidence(view, top)
+    drawn |= {name: figures.departures(lines, look) for name, lines in _departures(comparison).items()}
     problems = comparison.problems + tuple(text for view in views for text in view.problems)
     return drawn, cards, problems
+
+
+def _departures(comparison: Comparison) -> dict[str, tuple[Departure, ...]]:
+    """What the figures of leaving the data show, by the name of their place on the page."""
+    found = {}
+    for index, tables in enumerate(probes.curves(comparison.summary).values()):
+        for quantity in hull.NAMES:
+            lines = hull.departures(tables, quantity=quantity, order=comparison.methods)
+            known = tuple(line for line in lines if line.method in comparison.methods)
+            if known:
+                found[f"departure-{index}-{quantity}"] = known
+    return found
 
 
 def _card(comparison: Comparison, index: int, view: Pooled) -> Card:
