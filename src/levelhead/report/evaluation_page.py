@@ -1,6 +1,6 @@
 """One page of an evaluation of predictions, made from nothing but its JSON; it opens anywhere, without a network.
 
-Frame, looks and behaviour are those of a comparison's page (`page.py`), the figures those of `figures.py`.
+Frame, looks and behaviour are those of a comparison's page (`frame.py`), the figures those of `figures.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from levelhead.files import write_text
 from levelhead.plots.confidence import Histogram
 from levelhead.plots.pooled import Pooled, View
 from levelhead.plots.reliability import Diagram
-from levelhead.report import embed, figures, rounding
+from levelhead.report import figures, rounding
 from levelhead.report.evaluation_terminal import ranking
+from levelhead.report.frame import framed
 from levelhead.report.measures import meaning, title
 
 Entry = Mapping[str, Any]
-_HERE = Path(__file__).parent
 _MOST_CLASSES = 2_000  # rows of the table of classes
 
 
@@ -52,17 +52,11 @@ def write(found: Entry, path: Path, command: str = "") -> Path:
 
 def render(found: Entry, command: str = "") -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     entries = sorted(found["files"], key=ranking) if "files" in found else [found]
     drawn, parts = _figures(entries)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["count"] = rounding.count
-    return environment.get_template("evaluation.html").render(
+    return framed(
+        "evaluation.html",
+        drawn,
         title=entries[0]["name"] if len(entries) == 1 else f"{len(entries)} models",
         several=len(entries) > 1,
         asked=_asked(entries, found["n_bins"]),
@@ -77,10 +71,6 @@ def render(found: Entry, command: str = "") -> str:
         conventions=list(found["conventions"].items()),
         version=found["levelhead"],
         command=command,
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(get_plotlyjs()),
-        payload=Markup(embed.script_json(drawn)),
     )
 
 

@@ -1,8 +1,7 @@
 """`report.html`: one page that opens anywhere, without a network, made from a comparison's folder.
 
-The frame is `page.html`, its looks `page.css`, its behaviour `page.js`; all three and plotly's script are written into
-the page. Names come from users: the template escapes all text, `embed.script_json` the data, `figures.text` what plotly
-would read as HTML. The same folder gives the same page, byte for byte.
+Its words are in `page.html`; `frame.py` has what it shares with the other pages. Names come from users: `figures.text`
+escapes what plotly would read as HTML. The same folder gives the same page, byte for byte.
 """
 
 import os
@@ -19,11 +18,11 @@ from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
-from levelhead.report import embed, figures, probes, rounding, sections, table
+from levelhead.report import figures, probes, rounding, sections, table
+from levelhead.report.frame import framed
 from levelhead.report.measures import MEASURES
 
 NAME = "report.html"
-_HERE = Path(__file__).parent
 #: What a figure shows, for those who cannot see it.
 _WORDS = {
     "differences": "Each method's NLL after scaling less the baseline's, with the interval of the mean over seeds",
@@ -60,17 +59,11 @@ def build(folder: str | os.PathLike[str]) -> Path:
 
 def render(comparison: Comparison) -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     drawn, cards, problems = _figures(comparison)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["count"] = rounding.count
     summary = comparison.summary
-    return environment.get_template("page.html").render(
+    return framed(
+        "page.html",
+        drawn,
         title=str(((comparison.about.get("identity") or {}).get("data") or {}).get("name") or comparison.folder.name),
         comparison=comparison,
         summary=summary,
@@ -96,10 +89,6 @@ def render(comparison: Comparison) -> str:
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
         measures=MEASURES,
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(get_plotlyjs()),
-        payload=Markup(embed.script_json(drawn)),
     )
 
 
