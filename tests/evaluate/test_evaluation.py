@@ -119,14 +119,20 @@ def test_a_label_of_probability_zero_makes_nll_undefined_and_says_so(tmp_path):
         ([[0.0, 0.0]] * 5, [0, 1, 0, 1, 1]),
         ([[800.0, 0.0], [0.0, 800.0]] * 9, [0, 1] * 9),
         ([[0.0, -math.inf], [1.0, 0.0]] * 9, [0, 1] * 9),
+        ([[1e300, 0.0], [0.0, 1e300]] * 9, [0, 0] * 9),
+        ([[1.0, 0.0], [0.0, 1.0]], [0, 0]),
     ],
-    ids=["one example", "all right", "all wrong", "all equal", "saturated", "a class ruled out"],
+    ids=["one", "all right", "all wrong", "all equal", "saturated", "a class ruled out", "squares overflow", "two"],
 )
 def test_odd_files_get_an_answer(tmp_path, logits, labels):
     found = evaluate([saved(tmp_path / "p.npz", np.array(logits), np.array(labels))])
     json.dumps(found, allow_nan=False)
     assert found["raw"]["accuracy"] == metrics.accuracy(logits=np.array(logits), labels=np.array(labels))
     assert all("nan" not in sentence for sentence in found["verdict"])
+    for intervals in found["intervals"].values():
+        for name, (lo, hi) in intervals.items():
+            assert -1 <= lo <= hi <= (math.inf if name == "nll" else 2 if name == "brier" else 1), name
+            assert name == "gap" or lo >= 0
 
 
 def test_a_class_that_is_off_is_named_and_a_sound_one_is_not(tmp_path):

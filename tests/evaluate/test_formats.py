@@ -287,6 +287,11 @@ def test_cells_that_are_empty_or_words(tmp_path):
         "label,probs_0,probs_1,role\n0,0.5,0.5,cal\n" + "1,0.5,0.5,cal\n" * 90_000 + "1,1,0,test\n"
     )
     refused(tmp_path / "p.csv", "several roles (cal, test)", memory=0)
+    (tmp_path / "p.csv").write_text("label,label,probs_0,probs_1\n0,0,0.5,0.5\n")
+    refused(tmp_path / "p.csv", "several columns called 'label'")
+    for mark in (";", "\t"):
+        (tmp_path / "p.csv").write_text("label,probs_0,probs_1\n0,0.5,0.5\n".replace(",", mark))
+        refused(tmp_path / "p.csv", f"separated by {mark!r}")
     (tmp_path / "p.csv").write_text("label,probs_cat,probs_dog,probs_ant\n0,0.5,0.5,none\n")
     refused(tmp_path / "p.csv", "probs_ant must hold numbers")
     (tmp_path / "p.csv").write_text("label,probs_0\n0,0.5\n1,0.6\n")

@@ -52,9 +52,11 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def bounds(interval: Interval) -> list[float] | None:
-    """[lo, hi], or None where there is no interval."""
-    return [interval.lo, interval.hi] if math.isfinite(interval.lo) and math.isfinite(interval.hi) else None
+def bounds(interval: Interval, least: float = -math.inf, most: float = math.inf) -> list[float] | None:
+    """[lo, hi], cut to what the measure can be, or None where there is no interval."""
+    if not (math.isfinite(interval.lo) and math.isfinite(interval.hi)):
+        return None
+    return [max(interval.lo, least), min(interval.hi, most)]
 
 
 def described(tally: Tally | TopLabel) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def described(tally: Tally | TopLabel) -> dict[str, Any]:
     test, intervals = _by_shares(tally) if isinstance(tally, Tally) and voted else _by_counts(calibration, bins)
     undefined = {}
     if isinstance(tally, Tally):
-        for name, mean in (("nll", tally.nll), ("brier", tally.brier)):
+        for name, mean, most in (("nll", tally.nll, math.inf), ("brier", tally.brier, 2.0)):
             interval = mean.interval(LEVEL)
             if mean.infinite:
                 undefined[name] = (
@@ -78,7 +80,7 @@ def described(tally: Tally | TopLabel) -> dict[str, Any]:
                     f"is {interval.mean:.4f}"
                 )
             else:
-                intervals[name] = bounds(interval)
+                intervals[name] = bounds(interval, 0, most)
     for name, value in values.items():
         if value is None and name not in undefined:
             part = "nll" in undefined and name.startswith("nll_")
@@ -103,7 +105,7 @@ def _by_counts(calibration: Calibration, bins: Bins) -> tuple[dict[str, float | 
     said = {"noise_floor": finite(test.floor), "p_value": finite(test.p_value), "detectable": finite(test.detectable)}
     return said, {
         "accuracy": [float(lo[0]), float(hi[0])],
-        "gap": bounds(test.gap),
+        "gap": bounds(test.gap, -1, 1),
         "debiased_ece": bounds(test.debiased),
         "aurc": bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
     }
@@ -112,7 +114,7 @@ def _by_counts(calibration: Calibration, bins: Bins) -> tuple[dict[str, float | 
 def _by_shares(tally: Tally) -> tuple[dict[str, float | None], dict[str, Any]]:
     """The same of shares of votes: normal intervals of means, and no test, since there is nothing to redraw."""
     gap = gap_interval(tally.calibration.bins(), level=LEVEL)
-    intervals = {"accuracy": bounds(tally.correct.interval(LEVEL)), "gap": bounds(gap)}
+    intervals = {"accuracy": bounds(tally.correct.interval(LEVEL), 0, 1), "gap": bounds(gap, -1, 1)}
     return {"noise_floor": None, "p_value": None, "detectable": None}, intervals
 
 

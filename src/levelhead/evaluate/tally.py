@@ -90,8 +90,9 @@ class Mean:
             self._shift = float(values[0])
         apart = values - self._shift
         self.n += len(values)
-        self.total += float(apart.sum())
-        self.squares += float(apart @ apart)
+        with np.errstate(over="ignore"):
+            self.total += float(apart.sum())
+            self.squares += float(np.square(apart).sum())
 
     def interval(self, level: float) -> Interval:
         """The mean of the finite values; bounds are NaN for fewer than two."""
@@ -100,7 +101,7 @@ class Mean:
         if self.n == 0:
             return Interval(math.nan, math.nan, math.nan, 0)
         mean = self.total / self.n
-        if self.n < 2:
+        if self.n < 2 or not math.isfinite(self.squares):  # squares of 1e160 are no numbers any more
             return Interval(mean + self._shift, math.nan, math.nan, self.n)
         variance = max(0.0, self.squares / self.n - mean**2) * self.n / (self.n - 1)
         half = float(ndtri((1 + level) / 2)) * math.sqrt(variance / self.n)

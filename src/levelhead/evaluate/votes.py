@@ -19,7 +19,7 @@ from levelhead.prediction_files.names import IDS
 from levelhead.prediction_files.store import Store, open_store
 
 _NAMES = ("votes", "labels", "label", "counts")  # of several arrays the first of these
-_TOGETHER = 1 << 16  # rows read at once
+_ROWS, _BLOCK = 1 << 16, 1 << 19  # rows, and numbers, read at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,8 @@ class Reader:
     def __init__(self, votes: Votes) -> None:
         self._votes = votes
         names = [*votes.columns, *([votes.ids] if votes.ids else [])]
-        self._blocks = votes.store.read(names, _TOGETHER)
+        width = votes.store.columns[votes.columns[0]].width or len(votes.columns)
+        self._blocks = votes.store.read(names, max(1, min(_ROWS, _BLOCK // width)))
         self._values, self._ids = np.zeros((0, 0)), np.zeros(0)
         self.start = 0
 

@@ -1,5 +1,6 @@
 """`.parquet` and `.csv`: tables, read a batch of rows at a time by Arrow."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def open_parquet(path: Path) -> Store:
         raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "parquet", error) from None
+    _refuse_twins(path, schema.names)
     columns = {field.name: _column(field.type, rows) for field in schema}
     notes = {
         key.decode(): value.decode("utf-8", "replace")
@@ -87,6 +89,10 @@ def open_csv(path: Path) -> Store:
         raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "csv", error) from None
+    _refuse_twins(path, schema.names)
+    mark = next((mark for mark in (";", "\t", "|") if len(schema.names) == 1 and mark in schema.names[0]), None)
+    if mark:
+        raise ValueError(f"{path}: columns are separated by {mark!r}; write the table with commas between them")
     columns = {}
     for field in schema:
         found = _column(field.type, None)
@@ -103,6 +109,12 @@ def open_csv(path: Path) -> Store:
         return _read_csv(path, names, kinds, role)
 
     return Store(path, columns, read, notes, own=("label", "id"), typed=False)
+
+
+def _refuse_twins(path: Path, names: Sequence[str]) -> None:
+    twins = [name for name, times in Counter(names).items() if times > 1]
+    if twins:
+        raise ValueError(f"{path} has several columns called {twins[0]!r}; give each a name of its own")
 
 
 def _by_block(path: Path) -> Any:
