@@ -263,6 +263,11 @@ def test_columns_that_are_missing_or_too_many(tmp_path):
     ):
         np.savez(tmp_path / "p.npz", **columns)
         refused(tmp_path / "p.npz", *words)
+    np.savez(tmp_path / "p.npz", labels=labels, y=labels, logits=logits, old_logits=-logits)
+    found = one(tmp_path / "p.npz")
+    assert found["raw"]["nll"] == pytest.approx(metrics.nll(logits=logits, labels=labels))
+    assert "The scores are `logits`; the file also has old_logits" in found["notes"][0]
+    assert "The labels are `labels`; the file also has y" in found["notes"][1]
     np.savez(tmp_path / "p.npz", labels=labels, y=labels, a_logits=logits, b_logits=-logits)
     wanted = metrics.nll(logits=-logits, labels=labels)
     found = one(tmp_path / "p.npz", scores="b_logits", label="y")

@@ -14,7 +14,7 @@ from torch import Tensor
 from levelhead.evaluate.votes import Reader, Votes, distributions
 from levelhead.metrics.given import as_tensor, check_labels
 from levelhead.prediction_files.contents import Opened, opened
-from levelhead.prediction_files.names import Kind, Labels, Layout
+from levelhead.prediction_files.names import LABEL, Kind, Labels, Layout, kind_of
 from levelhead.prediction_files.store import Block
 from levelhead.predictions import ROLES, count_bad_rows
 
@@ -197,9 +197,25 @@ def open_source(
     if len(layout.scores) == 1 and store.columns[layout.scores[0]].width in (0, 1):
         what = "probability of class 1" if layout.kind == "probs" else "log-odds of class 1"
         source.notes.append(f"{layout.scores[0]} is one column: taken as the {what} of two classes.")
+    source.notes += _passed_over(file)
     if store.whole:
         source.notes.append(f"The file is read as a whole, not streamed: {store.whole}.")
     return source
+
+
+def _passed_over(file: Opened) -> list[str]:
+    """What else in the file could have been meant, where names of ours went first."""
+    columns, layout = file.store.columns, file.layout
+    scores = [name for name in columns if columns[name].width != 0 and kind_of(name) and name not in layout.columns]
+    labels = [name for name in columns if name.lower() in LABEL and layout.label not in (None, name)]
+    return [
+        f"The {what} are `{taken}`; the file also has {', '.join(others)}, to be chosen by {option}."
+        for what, taken, others, option in (
+            ("scores", layout.scores[0], scores, "--scores"),
+            ("labels", layout.label, labels, "--label"),
+        )
+        if others
+    ]
 
 
 def log_scores(scores: Tensor, kind: Kind) -> Tensor:
