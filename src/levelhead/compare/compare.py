@@ -8,7 +8,7 @@ from typing import Any
 from levelhead.compare import leaderboard, verdict
 from levelhead.compare.ensembles import measure_ensembles
 from levelhead.compare.folder import Folder
-from levelhead.compare.measure import FOLDS, N_BINS, measure_run
+from levelhead.compare.measure import FOLDS, N_BINS, measure_run, shared_with_cal
 from levelhead.compare.probed import measure_probes, probe_tables
 from levelhead.compare.probing import unanswered
 from levelhead.compare.settings import Comparison
@@ -83,7 +83,7 @@ def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequenc
         "ensembles": ensembles,
         "probes": probe_tables(probed, runs),
         "verdict": verdict.words(table, chosen, n_cal),
-        "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *notes],
+        "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *shared_with_cal(entries), *notes],
         "failed": list(failures),
     }
     write_json(folder.path / "results.json", entries)

@@ -5,6 +5,7 @@ it (five folds), so that methods can be chosen there.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
     assert cal.logits is not None
     assert test.logits is not None
     scaling = TemperatureScaling().fit(cal)
+    # not refused, as a calibrator would with `apply(test)`: the training is done, and it is the data that are so
+    shared = int(scaling.overlap(test).sum())
     raw = {"cal": cal.logits, "test": test.logits}
     scaled = {"cal": cross_fitted(cal.logits, cal.labels, folds=FOLDS), "test": scaling.apply(test.logits)}
     return [
@@ -41,12 +44,24 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
             "raw": measures(raw[predictions.role], predictions.labels),
             "scaled": measures(scaled[predictions.role], predictions.labels),
             "temperature": scaling.temperature,
+            "shared_with_cal": shared if predictions is test else 0,
             "seconds": about["seconds"],
             "passes": about["passes"],
             "train_accuracy": about["train_accuracy"],
             "run": about["hash"],
         }
         for predictions in (cal, test)
+    ]
+
+
+def shared_with_cal(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """A warning where test examples are among those that temperatures were fitted on; none where no model sees it."""
+    most = max(entries, key=lambda entry: entry["shared_with_cal"], default={"shared_with_cal": 0})
+    if most["shared_with_cal"] == 0:
+        return []
+    return [
+        f"{most['shared_with_cal']} of {most['n']:,} test examples are also in cal, by what models say of them: the "
+        "data hold examples twice, and temperatures saw these, which flatters what is measured after scaling."
     ]
 
 
