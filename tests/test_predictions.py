@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,61 @@ def test_counts():
     assert predictions.scores["logits"] is predictions.logits
 
 
+def test_names_of_ours_go_before_others_that_would_do(tmp_path):
+    more = {
+        "y": LABELS[:2],
+        "test_logits": PROBS[:, ::-1],
+        "test_probs": PROBS,
+        "prob": np.ones((3, 2, 2)),
+        "ID": PROBS,
+    }
+    np.savez(tmp_path / "p.npz", logits=LOGITS, labels=LABELS, ids=np.arange(3), **more)
+    np.testing.assert_array_equal(Predictions.load(tmp_path / "p.npz").logits, LOGITS)
+    with zipfile.ZipFile(tmp_path / "p.npz", "a") as archive:
+        archive.writestr("README.txt", "not an array")
+    np.testing.assert_array_equal(Predictions.load(tmp_path / "p.npz").labels, LABELS)
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "target,label,logits_0,logits_1,softmax_note,prob,ids,old_probs_0,old_probs_1\n9,1,0.5,2,sure,0.8,0.5,1,0\n"
+    )
+    read = Predictions.load(path)
+    assert (read.logits.tolist(), read.labels.tolist()) == ([[0.5, 2.0]], [1])
+
+
+def test_what_others_call_it_is_found_and_what_is_unclear_is_said(tmp_path):
+    np.savez(tmp_path / "p.npz", test_probs=PROBS, y_true=LABELS.astype(float), output=LOGITS)
+    np.testing.assert_array_equal(Predictions.load(tmp_path / "p.npz").probs, PROBS)
+    said = Predictions.load(tmp_path / "p.npz", kind="logits", scores="output", label="y_true")
+    np.testing.assert_array_equal(said.logits, LOGITS)
+    np.savez(tmp_path / "p.npz", a_logits=LOGITS, b_logits=-LOGITS, labels=LABELS)
+    with pytest.raises(ValueError, match=r"a_logits and b_logits: say which with --scores NAME \(scores='NAME'\)"):
+        Predictions.load(tmp_path / "p.npz")
+    np.savez(tmp_path / "p.npz", logits=LOGITS, labels=PROBS)
+    with pytest.raises(ValueError, match=r"labels must have shape \(N,\).*levelhead evaluate.*argmax"):
+        Predictions.load(tmp_path / "p.npz")
+    path = tmp_path / "p.csv"
+    path.write_text("true,predicted,confidence\n1,1,0.9\n")
+    with pytest.raises(ValueError, match="holds only the predicted class"):
+        Predictions.load(path)
+
+
+@pytest.mark.parametrize("ending", FORMATS[:3])
+def test_no_example_and_arrays_that_may_be_written_to(tmp_path, ending):
+    empty = Predictions(labels=LABELS[:0], logits=LOGITS[:0]).save(tmp_path / f"p{ending}")
+    read = Predictions.load(empty)
+    assert (read.num_examples, read.num_classes, read.logits.dtype) == (0, 3, np.float32)
+    read = Predictions.load(Predictions(labels=LABELS, logits=LOGITS).save(empty))
+    read.logits[0, 0] = 9
+    read.labels[0] = 1
+
+
+def test_a_row_longer_than_a_block_of_text(tmp_path):
+    wide = np.random.default_rng(0).normal(size=(3, 30_000))
+    path = Predictions(labels=LABELS, logits=wide).save(tmp_path / "p.csv")
+    assert path.stat().st_size / 4 > 1 << 19
+    np.testing.assert_array_equal(Predictions.load(path).logits, wide)
+
+
 # ---- what is refused
 
 
@@ -159,17 +215,18 @@ def test_a_csv_cut_short_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("label,score\n0,1\n", r"needs `labels` and one of"),
-        ("a,b\n0,1\n", r"needs columns `label` and `logits_0`"),
-        ("logits_0,logits_1\n0,1\n", r"needs `labels`"),
+        ("label,score\n0,1\n", r"needs `logits` or `probs`.*but holds label, score"),
+        ("a,b\n0,1\n", r"needs labels, but holds a, b"),
+        ("logits_0,logits_1\n0,1\n", r"needs labels.*name the column label"),
         ("label,logits_0,logits_2\n0,1,2\n", r"logits_1 is missing"),
-        ("label,logits_0,logits_1\n0,1,\n", r"column logits_1 has 1 empty"),
+        ("label,logits_0,logits_1\n0,1,\n", r"column logits_1 has an empty cell in row 0"),
         ("label,logits_0,logits_1\n0,1,x\n", r"column logits_1 must hold numbers"),
-        ("label,logits_0,logits_1\ncat,1,2\n", r"column label must hold numbers"),
-        ("label,logits_0,logits_1\n0.5,1,2\n", r"labels must be integers"),
+        ("label,logits_0,logits_1\ncat,1,2\n", r"the label 'cat' is a word that no class has"),
+        ("label,logits_0,logits_1\n0.5,1,2\n", r"labels must be whole numbers.*0\.5 in row 0"),
+        ("label,logits_0,logits_1\n0,1,2\n,1,2\n", r"column label has an empty cell in row 1"),
         ("label,logits_0,logits_1\n5,1,2\n", r"labels must lie in \[0, 2\)"),
         ("label,logits_0,logits_1\n0,nan,2\n", r"logits of 1 of 1 rows hold NaN"),
-        ("label,logits_0,logits_1,probs_0,probs_1\n0,1,2,0.5,0.5\n", r"got both"),
+        ("label,logits_0,logits_1,probs_0,probs_1\n0,1,2,0.5,0.5\n", r"both logits and probabilities"),
         ("label,logits_0,logits_1,role\n0,1,2,cal\n0,1,2,test\n", r"several roles \(cal, test\)"),
         ("label,logits_0,logits_1,role\n0,1,2,holdout\n", r"role must be one of"),
     ],
@@ -177,7 +234,7 @@ def test_a_csv_cut_short_is_refused(tmp_path):
 def test_a_csv_that_is_no_predictions_is_refused_with_its_path(tmp_path, text, message):
     path = tmp_path / "p.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match=rf"p\.csv: .*{message}"):
+    with pytest.raises(ValueError, match=rf"p\.csv.*{message}"):
         Predictions.load(path)
 
 

@@ -490,6 +490,12 @@ def evaluate(
         typer.Option(metavar="FILE", rich_help_panel=_FILES,
                      help="The model's predictions on other inputs, to be told from these; one for each file."),
     ] = None,
+    votes: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", rich_help_panel=_FILES,
+                     help="How people labelled the examples: (N, C) shares or counts, .npy or as above; for all files, "
+                     "or one for each."),
+    ] = None,
     logits: Annotated[
         bool, typer.Option("--logits", rich_help_panel=_FILES, help="Columns that do not say it are logits.")
     ] = False,
@@ -541,6 +547,7 @@ def evaluate(
         files,
         cal=cal or (),
         ood=ood or (),
+        votes=votes or (),
         n_bins=n_bins,
         kind="logits" if logits else "probs" if probs else None,
         scores=scores,

@@ -3,7 +3,7 @@
 This is the border of the house. Training ends by writing one of these; calibration, measures, plots and
 reports start from one, so they work on the output of any model of any framework. Scores are logits or
 probabilities, and the record says which; nobody guesses. Files: `.safetensors`, `.npz`, `.parquet`, `.csv`
-(`_prediction_files.py` says how).
+(`prediction_files/` says how).
 
 Shapes: N examples, C classes.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -92,21 +92,30 @@ class Predictions:
 
         Raises ValueError for an ending that is not supported; pickles (`.pkl`, `.pt`, `.pth`) are not.
         """
-        from levelhead._prediction_files import write
+        from levelhead.prediction_files.write import write
 
         return write(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Predictions":
-        """Read what `save`, or anybody else who keeps to the layout, wrote.
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        kind: Literal["logits", "probs"] | None = None,
+        scores: str | None = None,
+        label: str | None = None,
+    ) -> "Predictions":
+        """Read what `save` wrote, or a file of anybody else's whose names say what is in it.
 
-        Raises ValueError, with the path, for a file that is missing, cut short, in another format, or whose
+        `kind`, `scores`, `label`: what the numbers are, the array or group of columns that holds them, and that of the
+        labels, where names do not say or more than one would do (`prediction_files/names.py` has the clear ones).
+        Raises ValueError, with the path, for a file that is missing, cut short, in another format, unclear, or whose
         contents are not predictions.
         """
-        from levelhead._prediction_files import read
+        from levelhead.prediction_files.contents import read
 
         path = Path(path)
-        contents = read(path)
+        contents = read(path, kind=kind, scores=scores, label=label)
         try:
             return cls(**contents)
         except ValueError as error:

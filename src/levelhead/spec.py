@@ -6,16 +6,17 @@ stand for the method in a file, a table or a hash.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from levelhead.binding import bind, built, plain
 from levelhead.catalogue import METHODS
 from levelhead.errors import unknown
 from levelhead.extensions import find
 from levelhead.grammar import Term, parse_slots
 from levelhead.losses import LOSSES, PENALTIES, Consistency, CrossEntropy, Loss, Penalty
-from levelhead.member import Member, show
+from levelhead.member import show
 from levelhead.mixing import MIXERS, Mixer
 from levelhead.prediction import Predict
 from levelhead.targets import RULES, Rule
@@ -121,7 +122,7 @@ def parse(text: str) -> Spec:
         raise ValueError(f"{text!r}: {slots[0][0].name} already says how it predicts; give it arguments instead")
     if behind.name != Predict.word:
         raise ValueError(f"{text!r}: behind '@' stands how to predict, predict(dropout=0.3, samples=10)")
-    return replace(spec, predict=_built(Predict, behind))
+    return replace(spec, predict=built(Predict, behind))
 
 
 def _sentence(text: str, slots: list[list[Term]]) -> Spec:
@@ -175,7 +176,7 @@ def _named(text: str, terms: list[Term]) -> Spec:
                 )
         raise unknown("method", term.name, METHODS)
     names = list(inspect.signature(entry.expand).parameters)
-    given = {name: _plain(value) for name, value in _bind(term, names).items()}
+    given = {name: plain(value) for name, value in bind(term, names).items()}
     try:
         sentence = entry.expand(**given)
         spec = parse(sentence)
@@ -184,65 +185,10 @@ def _named(text: str, terms: list[Term]) -> Spec:
     return spec
 
 
-def _plain(value: Any) -> Any:
-    """A value as a member takes it: bare words, ``none`` among them, are text."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return _text(value) if isinstance(value, Term) else "none" if value is None else value
-
-
-def _text(term: Term) -> str:
-    args = ", ".join((f"{key}=" if key else "") + show(_plain(value)) for key, value in term.args)
-    return f"{term.name}({args})" if term.called else term.name
-
-
-def _bind(term: Term, names: list[str]) -> dict[str, Any]:
-    """The arguments of a term by name, positional ones in the order of ``names``."""
-    bound: dict[str, Any] = {}
-    for place, (key, value) in enumerate(term.args):
-        if key is None:
-            if any(earlier is not None for earlier, _ in term.args[:place]):
-                raise ValueError(f"{_text(term)}: an argument without a name cannot follow one with a name")
-            if place >= len(names):
-                raise ValueError(
-                    f"{_text(term)}: {term.name} takes at most {len(names)} arguments ({', '.join(names)})"
-                )
-            key = names[place]
-        if key not in names:
-            if not names:
-                raise ValueError(f"{_text(term)}: {term.name} takes no arguments")
-            raise unknown(f"argument of {term.name}", key, names)
-        if key in bound:
-            raise ValueError(f"{_text(term)}: {key} is given twice")
-        bound[key] = value
-    return bound
-
-
 def _member(slot: str, term: Term) -> Any:
     """The member of a slot that a term names, with its arguments checked."""
     family, bases = _FAMILIES[slot]
-    return _built(find(slot, family, bases, term.name), term)
-
-
-def _built(cls: type[Member], term: Term) -> Any:
-    declared = {item.name: item for item in fields(cls)}
-    # positional arguments are the member's own; what its family shares (lam, clean, mixed) goes by name
-    positional = [name for name, item in declared.items() if not item.kw_only]
-    by_name = [name for name, item in declared.items() if item.kw_only]
-    if sum(key is None for key, _ in term.args) > len(positional):
-        raise ValueError(f"{_text(term)}: {term.name} takes at most {len(positional)} arguments without a name")
-    given = {
-        name: _member("mixing", _as_term(value)) if declared[name].metadata.get("inner") else _plain(value)
-        for name, value in _bind(term, positional + by_name).items()
-    }
-    missing = [name for name, item in declared.items() if item.metadata.get("inner") and name not in given]
-    if missing:
-        raise ValueError(f"{term.name} needs a {missing[0]}, for example {term.name}(midpoint)")
-    member: Member = cls(**given)
-    idle = sorted(member.moot() & given.keys())
-    if idle:
-        raise ValueError(f"{_text(term)}: {idle[0]} has no effect there; leave it out")
-    return member
+    return built(find(slot, family, bases, term.name), term, inner=lambda value: _member("mixing", _as_term(value)))
 
 
 def _as_term(value: Any) -> Term:

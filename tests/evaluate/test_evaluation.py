@@ -119,14 +119,20 @@ def test_a_label_of_probability_zero_makes_nll_undefined_and_says_so(tmp_path):
         ([[0.0, 0.0]] * 5, [0, 1, 0, 1, 1]),
         ([[800.0, 0.0], [0.0, 800.0]] * 9, [0, 1] * 9),
         ([[0.0, -math.inf], [1.0, 0.0]] * 9, [0, 1] * 9),
+        ([[1e300, 0.0], [0.0, 1e300]] * 9, [0, 0] * 9),
+        ([[1.0, 0.0], [0.0, 1.0]], [0, 0]),
     ],
-    ids=["one example", "all right", "all wrong", "all equal", "saturated", "a class ruled out"],
+    ids=["one", "all right", "all wrong", "all equal", "saturated", "a class ruled out", "squares overflow", "two"],
 )
 def test_odd_files_get_an_answer(tmp_path, logits, labels):
     found = evaluate([saved(tmp_path / "p.npz", np.array(logits), np.array(labels))])
     json.dumps(found, allow_nan=False)
     assert found["raw"]["accuracy"] == metrics.accuracy(logits=np.array(logits), labels=np.array(labels))
     assert all("nan" not in sentence for sentence in found["verdict"])
+    for intervals in found["intervals"].values():
+        for name, (lo, hi) in intervals.items():
+            assert -1 <= lo <= hi <= (math.inf if name == "nll" else 2 if name == "brier" else 1), name
+            assert name == "gap" or lo >= 0
 
 
 def test_a_class_that_is_off_is_named_and_a_sound_one_is_not(tmp_path):
@@ -289,3 +295,41 @@ def test_words_that_make_no_sense_are_exit_2_and_write_nothing(tmp_path):
 def test_verdict_numbers_are_words_without_a_sign_twice():
     pair = {"first_name": "a", "second_name": "b", "cannot": "they hold 3 and 4 examples"}
     assert verdict.compared_words(pair) == ["b against a: not compared as a pair, because they hold 3 and 4 examples."]
+
+
+def test_answers_to_inputs_of_no_class_have_no_accuracy(tmp_path):
+    from levelhead.predictions import Predictions
+
+    logits, labels = network(200, 4)
+    test = Predictions(labels=labels, logits=logits, role="test").save(tmp_path / "test.safetensors")
+    meta = {"labels": "none", "name": "gaussian_noise", "outside": "true"}
+    noise = Predictions(labels=np.zeros(200, int), logits=logits / 3, role="test", meta=meta)
+    for ending in (".safetensors", ".npz", ".parquet"):
+        path = noise.save(tmp_path / f"probe{ending}")
+        for files in ({"files": [path]}, {"files": [test], "cal": [path]}):
+            with pytest.raises(ValueError, match=r"no label of these classes \(gaussian_noise\).*Give it as --ood"):
+                evaluate(**files)
+        assert evaluate([test], ood=[path])["ood"]["n_out"] == 200
+
+
+def test_the_parts_of_nll_and_brier_add_up_and_are_those_of_the_library(tmp_path):
+    logits, labels = network(3000, 5, 2.5)
+    for kind, scores in (("logits", logits), ("probs", softmax(logits))):
+        np.savez(tmp_path / "p.npz", **{kind: scores}, labels=labels)
+        raw = evaluate([tmp_path / "p.npz"])["raw"]
+        nll = metrics.nll_decomposition(**{kind: scores}, labels=labels)
+        brier = metrics.brier_decomposition(**{kind: scores}, labels=labels)
+        parts = [raw[f"nll_{part}"] for part in ("calibration", "refinement", "others")]
+        assert parts == pytest.approx([nll.calibration, nll.refinement, nll.others], abs=2e-4)
+        assert sum(parts) == pytest.approx(raw["nll"], abs=1e-9)
+        parts = [raw[f"brier_{part}"] for part in ("calibration", "refinement", "within")]
+        assert parts == pytest.approx([brier.calibration, brier.refinement, brier.within], abs=1e-9)
+        assert sum(parts) == pytest.approx(raw["brier"], abs=1e-9)
+    # probabilities that saturate in float32: what the other classes hold is not lost
+    sure = softmax(4 * logits)
+    assert (sure.max(1) == 1).any()
+    np.savez(tmp_path / "p.npz", probs=sure, labels=labels)
+    raw = evaluate([tmp_path / "p.npz"])["raw"]
+    assert raw["nll_calibration"] == pytest.approx(
+        metrics.nll_decomposition(probs=sure, labels=labels).calibration, abs=0.01
+    )

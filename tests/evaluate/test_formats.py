@@ -218,7 +218,7 @@ def test_labels_that_name_no_class(tmp_path):
         (labels - 1, ("in [0, 3)",)),
         (np.where(labels == 0, 255, labels), ("255",)),
         (labels + 0.5, ("whole numbers", f"{labels[0] + 0.5:g}")),
-        (np.eye(3)[labels], ("argmax",)),
+        (np.eye(4)[labels], ("each of 3 classes", "not (N, 4)")),
         (labels[:-1], ("differ in their number of rows", "20", "19")),
     ):
         np.savez(tmp_path / "p.npz", logits=logits, labels=bad)
@@ -230,6 +230,14 @@ def test_labels_that_name_no_class(tmp_path):
     assert one(tmp_path / "p.npz")["raw"]["accuracy"] == metrics.accuracy(logits=logits, labels=labels)
     np.savez(tmp_path / "p.npz", logits=logits, labels=labels, classes=np.array(["c0", "c1"]))
     refused(tmp_path / "p.npz", "2 class names for 3 columns")
+
+
+def test_labels_of_an_ood_file_are_not_looked_at(tmp_path, outputs):
+    logits, labels = outputs
+    np.savez(tmp_path / "p.npz", logits=logits, labels=labels)
+    for strange in (np.full(9, 77), np.full((9, 4), 0.3), np.array(["a frog"] * 9), np.full(9, np.nan)):
+        np.savez(tmp_path / "o.npz", logits=logits[:9] / 2, labels=strange)
+        assert evaluate([tmp_path / "p.npz"], ood=[tmp_path / "o.npz"])["ood"]["n_out"] == 9
 
 
 def test_shapes(tmp_path):
@@ -247,20 +255,26 @@ def test_columns_that_are_missing_or_too_many(tmp_path):
     for columns, words in (
         ({"logits": logits}, ("needs labels", "logits")),
         ({"labels": labels}, ("needs `logits` or `probs`", "labels")),
-        ({"labels": labels, "y": labels, "logits": logits}, ("--label",)),
+        ({"target": labels, "y": labels, "logits": logits}, ("--label",)),
         ({"labels": labels, "logits": logits, "probs": softmax(logits)}, ("both logits and probabilities",)),
         ({"labels": labels, "a_logits": logits, "b_logits": logits}, ("--scores",)),
+        ({"labels": labels, "logits": logits.astype(str)}, ("logits must hold numbers",)),
         ({"labels": labels, "output": logits}, ("--logits or --probs", "never guessed")),
     ):
         np.savez(tmp_path / "p.npz", **columns)
         refused(tmp_path / "p.npz", *words)
+    np.savez(tmp_path / "p.npz", labels=labels, y=labels, logits=logits, old_logits=-logits)
+    found = one(tmp_path / "p.npz")
+    assert found["raw"]["nll"] == pytest.approx(metrics.nll(logits=logits, labels=labels))
+    assert "The scores are `logits`; the file also has old_logits" in found["notes"][0]
+    assert "The labels are `labels`; the file also has y" in found["notes"][1]
     np.savez(tmp_path / "p.npz", labels=labels, y=labels, a_logits=logits, b_logits=-logits)
     wanted = metrics.nll(logits=-logits, labels=labels)
     found = one(tmp_path / "p.npz", scores="b_logits", label="y")
     assert found["raw"]["nll"] == pytest.approx(wanted)
     refused(tmp_path / "p.npz", "c_logits", "There are", scores="c_logits", label="y")
     np.savez(tmp_path / "p.npz", labels=labels, logits=logits)
-    refused(tmp_path / "p.npz", "--probs was given", kind="probs")
+    refused(tmp_path / "p.npz", "told that they are probs", kind="probs")
     table(tmp_path / "p.csv", {"label": labels, "logits_0": logits[:, 0], "logits_2": logits[:, 2]})
     refused(tmp_path / "p.csv", "logits_1 is missing")
 
@@ -274,6 +288,17 @@ def test_cells_that_are_empty_or_words(tmp_path):
     refused(tmp_path / "p.csv", "probs_0", "numbers")
     (tmp_path / "p.csv").write_text("label,probs_0,probs_1\n0,0.5,0.5\n" + "1,0.5,0.5\n" * 900_000 + "1,half,0.5\n")
     refused(tmp_path / "p.csv", "half")
+    (tmp_path / "p.csv").write_text(
+        "label,probs_0,probs_1,role\n0,0.5,0.5,cal\n" + "1,0.5,0.5,cal\n" * 90_000 + "1,1,0,test\n"
+    )
+    refused(tmp_path / "p.csv", "several roles (cal, test)", memory=0)
+    (tmp_path / "p.csv").write_text("label,label,probs_0,probs_1\n0,0,0.5,0.5\n")
+    refused(tmp_path / "p.csv", "several columns called 'label'")
+    for mark in (";", "\t"):
+        (tmp_path / "p.csv").write_text("label,probs_0,probs_1\n0,0.5,0.5\n".replace(",", mark))
+        refused(tmp_path / "p.csv", f"separated by {mark!r}")
+    (tmp_path / "p.csv").write_text("label,probs_cat,probs_dog,probs_ant\n0,0.5,0.5,none\n")
+    refused(tmp_path / "p.csv", "probs_ant must hold numbers")
     (tmp_path / "p.csv").write_text("label,probs_0\n0,0.5\n1,0.6\n")
     refused(tmp_path / "p.csv", "needs `logits` or `probs`")
     (tmp_path / "p.csv").write_text("true,predicted,confidence\n1,1,90\n")

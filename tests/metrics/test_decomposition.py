@@ -214,3 +214,25 @@ def test_a_calibrated_models_brier_calibration_is_chance_alone_of_the_stated_siz
         values.append(got.calibration)
         stated.append(2 * np.nansum(bins.accuracy * (1 - bins.accuracy)) / 1000)  # two classes that mirror each other
     assert np.mean(values) == pytest.approx(np.mean(stated), abs=4 * np.std(values) / math.sqrt(60))
+
+
+def test_the_nll_is_split_from_cells_as_from_the_examples():
+    rng = np.random.default_rng(4)
+    logits, labels = 3 * rng.normal(size=(5000, 6)), rng.integers(0, 6, 5000)
+    labels[::2] = logits[::2].argmax(1)
+    accumulator = metrics.Calibration(6)
+    probs = np.exp(logits - logits.max(1, keepdims=True))
+    probs /= probs.sum(1, keepdims=True)
+    right = probs.argmax(1) == labels
+    top_label = -np.where(right, np.log(probs.max(1)), np.log(1 - probs.max(1)))
+    others = -np.log(probs[np.arange(5000), labels]) - top_label
+    for part in np.array_split(np.arange(5000), 3):
+        accumulator.update(logits=logits[part], labels=labels[part])
+    found = metrics.nll_decomposition_of(accumulator, top_label=top_label.sum(), others=others.sum())
+    wanted = metrics.nll_decomposition(logits=logits, labels=labels)
+    for name in ("nll", "calibration", "refinement", "others", "uncertainty"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), abs=5e-4), name
+    assert found.refinement > wanted.refinement - 1e-12
+    empty = metrics.nll_decomposition_of(metrics.Calibration(2), top_label=0.0, others=0.0)
+    assert np.isnan(empty.nll)
+    assert empty.n == 0

@@ -141,8 +141,7 @@ def test_what_resamples_or_splits_a_streamed_state_refuses_votes_or_leaves_out_w
     acc.update(logits=logits, labels=votes)
     with pytest.raises(ValueError, match="no right and wrong predictions to draw"):
         metrics.bootstrap(acc)
-    with pytest.raises(ValueError, match="split them with brier_decomposition"):
-        metrics.brier_decomposition_of(acc)
+    assert metrics.brier_decomposition_of(acc) == metrics.brier_decomposition(logits=logits, labels=votes)
     got = metrics.mean_intervals(acc)
     expected = metrics.gap_interval(metrics.reliability(logits=logits, labels=votes))
     assert set(got) == {"gap"}

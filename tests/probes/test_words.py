@@ -48,7 +48,7 @@ def test_leaving_the_hull_is_a_probe_at_each_distance():
         ("fgsm(eps=2)", r"eps must be a number in \[0, 1\]"),
         ("fgsm(eps=1/0)", "cannot read"),
         ("fgsm(epsilon=0.1)", "Did you mean 'eps'"),
-        ("fgsm(0.1)", "by name"),
+        ("fgsm(0.1, eps=0.1)", "eps is given twice"),
         ("fgsm(", "cannot read"),
         ("leave_hull(distance=-1)", "distance"),
         ("natural_adversarial", "needs a data set"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -70,6 +71,30 @@ def test_an_ensemble_stands_beside_one_seed():
     assert grid.rows == ((HOSTILE, "3", "0.522", "0.840", "0.423", "0.368", "–", "87.0", "0.29"),)
     assert probes.ensembles({"rows": []}) is None
     assert probes.probes({"rows": []}) == []
+
+
+def test_a_curve_is_drawn_beside_its_tables(tmp_path):
+    folder = write_comparison(tmp_path / "c", methods=("vanilla", HOSTILE), seeds=2, epochs=2)
+    summary = json.loads((folder / "summary.json").read_text())
+    names = {row["sentence"]: row["method"] for row in summary["rows"]}
+    summary["probes"] = []
+    for at in (0.1, 10.0):
+        metrics = {f"{quantity}_raw": cell(0.5 / (1 + at), 0.01) for quantity in ("accuracy", "confidence", "entropy")}
+        rows = [{"method": "?", "sentence": sentence, "n_seeds": 2, "metrics": metrics} for sentence in names]
+        name = f"leave_hull(distance={at:g}, seed=1)"
+        point = {"name": name, "probe": name, "outside": False, "curve": "leave_hull(a, b)", "at": at, "n": 9}
+        summary["probes"].append(point | {"rows": rows})
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = build(folder).read_text(encoding="utf-8")
+    places = set(re.findall(r'class="plot" id="(departure[^"]*)"', page))
+    data = json.loads(re.search(r'id="figure-data">(.*?)</script>', page, re.DOTALL)[1])
+    assert places == {f"departure-0-{quantity}" for quantity in ("accuracy", "confidence", "entropy")} <= set(data)
+    (line, other) = data["departure-0-accuracy"]["traces"]
+    assert line["x"] == [0.1, 10.0]
+    assert line["y"] == pytest.approx([0.5 / 1.1, 0.5 / 11], abs=1e-3)
+    assert data["departure-0-accuracy"]["layout"]["xaxis"]["type"] == "log"
+    assert HOSTILE not in page
+    assert other["meta"] != line["meta"]
 
 
 @pytest.mark.parametrize("width", [110, 80])

@@ -197,7 +197,7 @@ def test_schedules_by_hand(text, points):
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"schedule": "steps(at=[150])"}, "never reached in 20 epochs"),
         ({"schedule": "steps(at=[5, 3])"}, "rising list"),
-        ({"schedule": "cosine(x=1)"}, "arguments of cosine"),
+        ({"schedule": "cosine(x=1)"}, "cosine takes no arguments"),
         ({"crop": -1}, "crop"),
         ({"optimizer": "adm"}, "must be one of sgd, adam, adamw, adadelta"),
         ({"optimizer": "adam", "momentum": 0.9}, "momentum belong to sgd and have no effect with adam"),

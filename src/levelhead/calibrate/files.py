@@ -8,7 +8,6 @@ import json
 import os
 from pathlib import Path
 
-from levelhead._prediction_files import write_whole
 from levelhead.calibrate._fitted import Fitted
 from levelhead.calibrate.abstention import Abstention
 from levelhead.calibrate.conformal import ConformalSets
@@ -16,6 +15,7 @@ from levelhead.calibrate.linear import MatrixScaling, VectorScaling
 from levelhead.calibrate.logistic import BetaCalibration, PlattScaling
 from levelhead.calibrate.per_class import HistogramBinning, IsotonicRegression
 from levelhead.calibrate.temperature import TemperatureScaling
+from levelhead.files import write_whole
 
 #: Everything that is fitted, by the word in its file.
 KINDS: dict[str, type[Fitted]] = {
@@ -40,7 +40,8 @@ def save(fitted: Fitted, path: str | os.PathLike[str]) -> Path:
     header = {"kind": fitted.name, "status": fitted.status, "settings": fitted.settings()}
     arrays = {**fitted.arrays(), _SEEN: fitted._seen}
     # under one key: safetensors writes several in a random order, and equal calibrators should be equal files
-    write_whole(path, to_bytes(arrays, {"levelhead": json.dumps(header)}))
+    contents = to_bytes(arrays, {"levelhead": json.dumps(header)})
+    write_whole(path, lambda beside: beside.write_bytes(contents))
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from levelhead.compare import leaderboard, verdict
 from levelhead.compare.ensembles import measure_ensembles
 from levelhead.compare.folder import Folder
-from levelhead.compare.measure import FOLDS, N_BINS, measure_run, of_pixels
+from levelhead.compare.measure import FOLDS, N_BINS, measure_run, of_pixels, shared_with_cal
 from levelhead.compare.pixels import uncounted
 from levelhead.compare.probed import measure_probes, probe_tables
 from levelhead.compare.probing import unanswered
@@ -89,7 +89,7 @@ def summarise(folder: Folder, failures: Sequence[dict[str, Any]], notes: Sequenc
         "ensembles": ensembles,
         "probes": probe_tables(probed, runs),
         "verdict": verdict.words(table, chosen, n_cal),
-        "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *notes],
+        "warnings": [*(verdict.warnings(table, n_cal, n_test) if table else []), *shared_with_cal(entries), *notes],
         "failed": list(failures),
     }
     if pixels := of_pixels(runs):

@@ -33,6 +33,8 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
     assert cal.logits is not None
     assert test.logits is not None
     scaling = TemperatureScaling().fit(cal)
+    # not refused, as a calibrator would with `apply(test)`: the training is done, and it is the data that are so
+    shared = int(scaling.overlap(test).sum())
     raw = {"cal": cal.logits, "test": test.logits}
     scaled = {"cal": cross_fitted(cal.logits, cal.labels, folds=FOLDS), "test": scaling.apply(test.logits)}
     pixels = read_json(folder / PIXELS) if (folder / PIXELS).exists() else None
@@ -47,6 +49,7 @@ def measure_run(folder: Path) -> list[dict[str, Any]]:
             "raw": measures(raw[predictions.role], predictions.labels),
             "scaled": measures(scaled[predictions.role], predictions.labels),
             "temperature": scaling.temperature,
+            "shared_with_cal": shared if predictions is test else 0,
             "seconds": about["seconds"],
             "passes": about["passes"],
             "train_accuracy": about["train_accuracy"],
@@ -80,11 +83,20 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def shared_with_cal(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """A warning where test examples are among those that temperatures were fitted on; none where no model sees it."""
+    most = max(entries, key=lambda entry: entry["shared_with_cal"], default={"shared_with_cal": 0})
+    if most["shared_with_cal"] == 0:
+        return []
+    return [
+        f"{most['shared_with_cal']} of {most['n']:,} test examples are also in cal, by what models say of them: the "
+        "data hold examples twice, and temperatures saw these, which flatters what is measured after scaling."
+    ]
+
+
 def measures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
     """All measures of one set of logits; what is undefined or infinite is ``None``."""
-    computed = metrics.Calibration(num_classes=logits.shape[1], n_bins=N_BINS)
+    computed = metrics.Calibration(num_classes=logits.shape[1], n_bins=N_BINS, exact=True)
     computed.update(logits=logits, labels=labels)
     values = computed.compute()
-    # streaming reads this one from cells; a table should have it exactly
-    values["adaptive_ece"] = metrics.adaptive_ece(logits=logits, labels=labels, n_bins=N_BINS)
     return {name: values[name] if math.isfinite(values[name]) else None for name in MEASURES}

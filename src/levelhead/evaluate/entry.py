@@ -13,7 +13,7 @@ from levelhead import metrics
 from levelhead.evaluate.tally import Tally
 from levelhead.evaluate.top_label import TopLabel
 from levelhead.metrics import Bins, Calibration, Interval
-from levelhead.metrics.evidence import calibration_test_of, clopper_pearson
+from levelhead.metrics.evidence import calibration_test_of, clopper_pearson, gap_interval
 from levelhead.plots.reliability import diagram
 
 LEVEL = 0.95
@@ -23,7 +23,13 @@ ORDER = (
     "accuracy",
     "top5",
     "nll",
+    "nll_calibration",
+    "nll_refinement",
+    "nll_others",
     "brier",
+    "brier_calibration",
+    "brier_refinement",
+    "brier_within",
     "gap",
     "ece",
     "debiased_ece",
@@ -46,35 +52,27 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def bounds(interval: Interval) -> list[float] | None:
-    """[lo, hi], or None where there is no interval."""
-    return [interval.lo, interval.hi] if math.isfinite(interval.lo) and math.isfinite(interval.hi) else None
+def bounds(interval: Interval, least: float = -math.inf, most: float = math.inf) -> list[float] | None:
+    """[lo, hi], cut to what the measure can be, or None where there is no interval."""
+    if not (math.isfinite(interval.lo) and math.isfinite(interval.hi)):
+        return None
+    return [max(interval.lo, least), min(interval.hi, most)]
 
 
-def described(tally: Tally | TopLabel, exact: Mapping[str, float]) -> dict[str, Any]:
-    """One state of a model, raw or scaled: `values`, `intervals`, `undefined`, `test` and what the figures show.
-
-    `exact`: measures that are known better than from the tally's cells.
-    """
+def described(tally: Tally | TopLabel) -> dict[str, Any]:
+    """One state of a model, raw or scaled: `values`, `intervals`, `undefined`, `test` and what the figures show."""
     calibration = tally.calibration
     bins = calibration.bins()
     values = ordered(
-        calibration.compute() | dict(exact),
+        calibration.compute() | (tally.splits() if isinstance(tally, Tally) else {}),
         skip=() if isinstance(tally, Tally) and tally.num_classes > 5 else ("top5",),
     )
-    test = calibration_test_of(bins, level=LEVEL)
     n = calibration.num_examples
-    right = int(bins.correct.sum())
-    lo, hi = clopper_pearson(np.array([right]), np.array([n]), level=LEVEL)
-    intervals = {
-        "accuracy": [float(lo[0]), float(hi[0])],
-        "gap": bounds(test.gap),
-        "debiased_ece": bounds(test.debiased),
-        "aurc": bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
-    }
+    voted = isinstance(tally, Tally) and tally.voted
+    test, intervals = _by_shares(tally) if isinstance(tally, Tally) and voted else _by_counts(calibration, bins)
     undefined = {}
     if isinstance(tally, Tally):
-        for name, mean in (("nll", tally.nll), ("brier", tally.brier)):
+        for name, mean, most in (("nll", tally.nll, math.inf), ("brier", tally.brier, 2.0)):
             interval = mean.interval(LEVEL)
             if mean.infinite:
                 undefined[name] = (
@@ -82,25 +80,42 @@ def described(tally: Tally | TopLabel, exact: Mapping[str, float]) -> dict[str, 
                     f"is {interval.mean:.4f}"
                 )
             else:
-                intervals[name] = bounds(interval)
+                intervals[name] = bounds(interval, 0, most)
     for name, value in values.items():
         if value is None and name not in undefined:
-            undefined[name] = "not defined for so few examples"
+            part = "nll" in undefined and name.startswith("nll_")
+            undefined[name] = "infinite, as the NLL is" if part else "not defined for so few examples"
     return {
         "values": values,
         "intervals": {name: intervals[name] for name in values if intervals.get(name)},
         "undefined": undefined,
-        "test": {
-            "noise_floor": finite(test.floor),
-            "p_value": finite(test.p_value),
-            "detectable": finite(test.detectable),
-        },
+        "test": test,
         "mean_confidence": mean_confidence(bins),
         "saturated": tally.saturated / n,
         "reliability": diagram(bins, level=LEVEL).table(),
         "confidence": _histogram(tally),
         "selective": _selective(calibration),
     }
+
+
+def _by_counts(calibration: Calibration, bins: Bins) -> tuple[dict[str, float | None], dict[str, Any]]:
+    """The test of calibration and the intervals of what counts right and wrong predictions."""
+    test = calibration_test_of(bins, level=LEVEL)
+    lo, hi = clopper_pearson(np.array([int(bins.correct.sum())]), np.array([bins.total]), level=LEVEL)
+    said = {"noise_floor": finite(test.floor), "p_value": finite(test.p_value), "detectable": finite(test.detectable)}
+    return said, {
+        "accuracy": [float(lo[0]), float(hi[0])],
+        "gap": bounds(test.gap, -1, 1),
+        "debiased_ece": bounds(test.debiased),
+        "aurc": bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
+    }
+
+
+def _by_shares(tally: Tally) -> tuple[dict[str, float | None], dict[str, Any]]:
+    """The same of shares of votes: normal intervals of means, and no test, since there is nothing to redraw."""
+    gap = gap_interval(tally.calibration.bins(), level=LEVEL)
+    intervals = {"accuracy": bounds(tally.correct.interval(LEVEL), 0, 1), "gap": bounds(gap, -1, 1)}
+    return {"noise_floor": None, "p_value": None, "detectable": None}, intervals
 
 
 def ordered(values: Mapping[str, float], skip: tuple[str, ...] = ()) -> dict[str, float | None]:
@@ -115,7 +130,7 @@ def mean_confidence(bins: Bins) -> float | None:
 
 
 def _histogram(tally: Tally | TopLabel) -> dict[str, Any] | None:
-    if isinstance(tally, TopLabel):
+    if isinstance(tally, TopLabel) or tally.voted:
         return None
     counted = tally.histogram()
     return {
@@ -133,8 +148,10 @@ def _selective(calibration: Calibration) -> dict[str, Any]:
     count, correct, total = count[keep][::-1], correct[keep][::-1], total[keep][::-1]
     n = int(count.sum())
     covered, wrong = np.cumsum(count), np.cumsum(count - correct)
+    wrong = np.clip(wrong, 0, covered)  # shares of votes add up with a rounding
     risk, threshold = wrong / covered, total / count
-    lo, hi = clopper_pearson(wrong, covered, level=LEVEL)
+    lo = clopper_pearson(np.floor(wrong).astype(np.int64), covered, level=LEVEL)[0]
+    hi = clopper_pearson(np.ceil(wrong).astype(np.int64), covered, level=LEVEL)[1]
     place = np.unique(np.searchsorted(covered, np.linspace(0, n, 201)[1:], side="left").clip(max=len(covered) - 1))
     targets = []
     for wanted in RISKS:

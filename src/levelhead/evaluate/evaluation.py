@@ -11,13 +11,18 @@ from levelhead.evaluate import gates as limits
 from levelhead.evaluate import verdict
 from levelhead.evaluate.entry import LEVEL, bounds, finite
 from levelhead.evaluate.model import Model, measured
-from levelhead.evaluate.names import Kind
 from levelhead.evaluate.ood import detection
 from levelhead.evaluate.pairs import compared
-from levelhead.evaluate.source import MEMORY, open_source
+from levelhead.evaluate.source import MEMORY, Source, open_source
 from levelhead.evaluate.tally import Tally
 from levelhead.evaluate.top_label import CANNOT
+from levelhead.evaluate.votes import Votes, open_votes
+from levelhead.prediction_files.names import Kind
 
+NOT_BY_VOTES = (
+    "whether the calibration error could be chance, an interval of AURC, and gaps and confusions of classes (they "
+    "count right and wrong predictions, and votes give shares)"
+)
 CONVENTIONS = {
     "bins": "equal width, (lo, hi]; confidence 0 in the first, 1 in the last",
     "gap": "mean confidence less accuracy",
@@ -26,6 +31,8 @@ CONVENTIONS = {
     "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC; the debiased "
     "ECE's starts at 0 unless its test rejects",
     "scaled": "logits divided by a temperature that saw none of the examples it scales",
+    "splits": "NLL: what relabelling the confidences would mend, what it would leave, and the choice among the classes "
+    "not predicted; Brier: by bins of each class's probability",
     "per_class": "gap of the examples predicted as the class; p-values adjusted by Holm",
 }
 
@@ -35,6 +42,7 @@ def evaluate(
     *,
     cal: Sequence[Path] = (),
     ood: Sequence[Path] = (),
+    votes: Sequence[Path] = (),
     n_bins: int = 15,
     kind: Kind | None = None,
     scores: str | None = None,
@@ -46,7 +54,8 @@ def evaluate(
     """All that can be said of one file of predictions, or of several and how they compare, ready for JSON.
 
     `files`: predictions in `.npz`, `.safetensors`, `.parquet` or `.csv`. `cal`, `ood`: none, or one a file in order:
-    predictions to fit a temperature on (without, it is cross-fitted), and of out-of-distribution inputs. `kind`,
+    predictions to fit a temperature on (without, it is cross-fitted), and of out-of-distribution inputs. `votes`: one
+    file, or one for each: label distributions or counts (N, C) that the examples are judged by. `kind`,
     `scores`, `label`: which columns mean what, where their names do not say. `gates`: limits such as
     ``{"max_ece": 0.05, "min_accuracy": 0.9}``, judged on the values as they come or, `gate_on="scaled"`, after scaling.
     `memory`: bytes of scores held at once; larger files are read anew at every pass.
@@ -54,12 +63,19 @@ def evaluate(
     One file gives its entry; several give ``files``, a list of entries, and ``comparisons`` of each with the first.
     Raises ValueError for whatever is wrong with words or files.
     """
-    _check(files, cal, ood, n_bins)
+    votes = list(votes) * len(files) if len(votes) == 1 else votes
+    _check(files, cal, ood, votes, n_bins)
     wanted = limits.gates(gates or {})
     options: dict[str, Any] = {"kind": kind, "scores": scores, "label": label, "memory": memory}
-    sources = [open_source(path, **options) for path in files]
+    people: list[Votes | None] = [open_votes(path) for path in votes]
+    sources = [
+        open_source(path, **options, votes=each, labels="welcome" if each else "needed")
+        for path, each in zip(files, people or [None] * len(files), strict=True)
+    ]
     cals = [open_source(path, **options) for path in cal]
-    outsides = [open_source(path, **options, needs_label=False) for path in ood]
+    outsides = [open_source(path, **options, labels="ignored") for path in ood]
+    for source in (*sources, *cals):
+        _refuse_unlabelled(source)
     models, found = [], []
     names = dict(zip(files, _names(files), strict=True))
     for index, source in enumerate(sources):
@@ -86,12 +102,23 @@ def evaluate(
     return {"files": found, "comparisons": pairs, "verdict": words} | about
 
 
-def _check(files: Sequence[Path], cal: Sequence[Path], ood: Sequence[Path], n_bins: int) -> None:
+def _refuse_unlabelled(source: Source) -> None:
+    """ValueError for the answers to a probe whose inputs belong to no class: their labels are zeros without meaning."""
+    meta = source.file.meta
+    if meta.get("labels") == "none" and not source.votes:
+        what = f" ({meta['name']})" if "name" in meta else ""
+        raise ValueError(
+            f"{source.path} is about inputs that have no label of these classes{what}: there is no right answer to "
+            "judge it by. Give it as --ood beside the test file of the same model"
+        )
+
+
+def _check(files: Sequence[Path], cal: Sequence[Path], ood: Sequence[Path], votes: Sequence[Path], n_bins: int) -> None:
     if not files:
         raise ValueError("give at least one file of predictions")
     if n_bins < 1:
         raise ValueError(f"--n-bins must be at least 1, not {n_bins}")
-    for option, given in (("--cal", cal), ("--ood", ood)):
+    for option, given in (("--cal", cal), ("--ood", ood), ("--votes", votes)):
         if given and len(given) != len(files):
             raise ValueError(
                 f"{option} was given {len(given)} times for {len(files)} file{'s' if len(files) > 1 else ''}: give one "
@@ -112,9 +139,9 @@ def _names(files: Sequence[Path]) -> list[str]:
 
 def _entry(model: Model, n_bins: int) -> dict[str, Any]:
     source, raw = model.source, model.raw
-    states = {"raw": entries.described(raw, model.exact.get("raw", {}))}
+    states = {"raw": entries.described(raw)}
     if model.scaled is not None:
-        states["scaled"] = entries.described(model.scaled, model.exact["scaled"] if model.exact else {})
+        states["scaled"] = entries.described(model.scaled)
     entry: dict[str, Any] = {
         "file": str(source.path),
         "role": source.role,
@@ -141,14 +168,41 @@ def _entry(model: Model, n_bins: int) -> dict[str, Any]:
     ):
         entry[name] = {state: described[name] for state, described in states.items()}
     entry["per_class"], entry["confusions"] = {}, []
-    if isinstance(raw, Tally):
+    if isinstance(raw, Tally) and not raw.voted:
         entry["per_class"]["raw"] = entries.per_class(raw, source.classes)
         entry["confusions"] = entries.confusions(raw, source.classes)
-    if model.scaled is not None:
+    if model.scaled is not None and not model.scaled.voted:
         entry["per_class"]["scaled"] = entries.per_class(model.scaled, source.classes)
     entry["cannot"] = [CANNOT] if source.layout.kind == "top_label" else []
     entry["notes"] = [*source.notes, *_notes(entry)]
+    if isinstance(raw, Tally) and raw.voted:
+        entry["votes"] = _votes(source, raw)
+        entry["cannot"].append(NOT_BY_VOTES)
+        entry["notes"] += _vote_notes(entry["votes"])
     return entry
+
+
+def _votes(source: Source, raw: Tally) -> dict[str, Any]:
+    """Where the votes are from, and how often the class with most votes is the file's own label, if it has one."""
+    own = source.votes is None or source.layout.label is None
+    path = source.path if source.votes is None else source.votes.path
+    agreement = None if own else raw.agreed / raw.n
+    return {"file": str(path), "agreement": agreement, "undivided": raw.undivided / raw.n}
+
+
+def _vote_notes(votes: Mapping[str, Any]) -> list[str]:
+    said = (
+        f"Judged by the label distributions of {votes['file']}: accuracy is the predicted class's mean share of the "
+        "votes, and the NLL is at best their entropy."
+    )
+    notes, agreement = [said], votes["agreement"]
+    if votes["undivided"] == 1:
+        notes.append("Every example has all its votes on one class: as integers, labels.argmax(1), they tell more.")
+    if agreement is not None:
+        so_few = ". So few: check that both are in one order" if agreement < 0.5 else ""
+        share = f"{100 * agreement:.1f} %"
+        notes.append(f"The class with most votes is the file's label in {share} of the examples{so_few}.")
+    return notes
 
 
 def _scaling(model: Model) -> dict[str, Any]:

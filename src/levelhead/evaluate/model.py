@@ -1,15 +1,11 @@
 """One file's model: its scores, what was counted of them, and its temperature."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from levelhead import metrics
 from levelhead.evaluate import scaling as scalings
 from levelhead.evaluate.overlap import refuse_overlap
 from levelhead.evaluate.scaling import Scaling
@@ -27,7 +23,6 @@ class Model:
     cal: Path | None = None
     scaling: Scaling | None = None
     scaled: Tally | None = None
-    exact: dict[str, dict[str, float]] = field(default_factory=dict)  # by state, where the scores are in memory
     gain: dict[str, Mean] | None = None  # scaled less raw, example by example
 
     @property
@@ -61,39 +56,23 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
         scaling = scalings.fit(source, raw.counts["labels"], level, cross=True)
     else:
         scaling = scalings.fit(cal, label_counts(cal), level, cross=False)
-    scaled = Tally("logits", source.num_classes, n_bins)
+    scaled = Tally("logits", source.num_classes, n_bins, exact=source.held is not None, voted=source.voted)
     gain = {name: Mean() for name in ("nll", "brier")}
     for logits, rows in scaling.apply(source):
-        after = scaled.add(logits, rows.labels)
-        before = examples(source.kind, rows.scores, rows.labels)
+        after = scaled.add(logits, rows)
+        before = examples(source.kind, rows.scores, rows)
         with np.errstate(invalid="ignore"):  # infinite before and after: such rows are counted apart
             gain["nll"].add(after.nll - before.nll)
         gain["brier"].add(after.brier - before.brier)
-    model = Model(source, raw, None if cal is None else cal.path, scaling, scaled, gain=gain)
-    if source.held is not None:
-        labels = torch.cat([rows.labels for rows in source.held])
-        states: dict[str, dict[str, Any]] = {
-            "raw": {source.kind: torch.cat([rows.scores for rows in source.held])},
-            "scaled": {"logits": torch.cat([logits for logits, _ in scaling.apply(source)])},
-        }
-        model.exact = {state: in_order(scores, labels, n_bins) for state, scores in states.items()}
-    return model
-
-
-def in_order(scores: dict[str, Any], labels: Tensor, n_bins: int) -> dict[str, float]:
-    """The measures that need every example's place, exactly; streaming reads them from fine cells, within 5e-4."""
-    return {
-        "adaptive_ece": metrics.adaptive_ece(**scores, labels=labels, n_bins=n_bins),
-        "aurc": metrics.aurc(**scores, labels=labels),
-    }
+    return Model(source, raw, None if cal is None else cal.path, scaling, scaled, gain=gain)
 
 
 def counted(source: Source, n_bins: int) -> Tally:
     """All rows of a file of scores, counted."""
-    tally = Tally(source.kind, source.num_classes, n_bins)
+    tally = Tally(source.kind, source.num_classes, n_bins, exact=source.fits, voted=source.voted)
     for rows in source.blocks():
         try:
-            tally.add(rows.scores, rows.labels)
+            tally.add(rows.scores, rows)
         except ValueError as error:
             raise source.refuse(error) from None
     return tally
@@ -104,7 +83,7 @@ def label_counts(source: Source) -> np.ndarray:
     counts = np.zeros(source.num_classes, np.int64)
     for rows in source.blocks():
         try:
-            examples(source.kind, rows.scores, rows.labels)
+            examples(source.kind, rows.scores, rows)
         except ValueError as error:
             raise source.refuse(error) from None
         counts += np.bincount(rows.labels.numpy(), minlength=source.num_classes)
@@ -119,8 +98,8 @@ def one_by_one(model: Model) -> Iterator[dict[str, np.ndarray]]:
             yield found if block.ids is None else found | {"id": block.ids}
         return
     for logits, rows in model.scaling.apply(model.source):
-        before = examples(model.source.kind, rows.scores, rows.labels)
-        after = examples("logits", logits, rows.labels)
+        before = examples(model.source.kind, rows.scores, rows)
+        after = examples("logits", logits, rows)
         found = {"label": rows.labels.numpy(), "correct": before.correct}
         for state, seen in (("raw", before), ("scaled", after)):
             found |= _terms(state, seen)

@@ -37,13 +37,19 @@ def _compared(first: Model, second: Model, level: float) -> dict[str, Any]:
     by_id = bool(first.source.layout.ids and second.source.layout.ids)
     differences: dict[str, Mean] = {}
     only_first = only_second = 0
+    counted = True
     for ours, theirs in _aligned(first, second, by_id):
         a, b = comparable(ours["label"], theirs["label"])
         if not np.array_equal(a, b):
             what = "labels of equal ids differ" if by_id else "labels differ"
             raise NotTheSame(f"the {what}, so these are not the same examples in the same order")
-        only_first += int((ours["correct"] & ~theirs["correct"]).sum())
-        only_second += int((theirs["correct"] & ~ours["correct"]).sum())
+        voted = {values["correct"].dtype.kind == "f" for values in (ours, theirs)}
+        if len(voted) > 1:
+            raise NotTheSame("one is judged by votes and the other by one class an example")
+        counted = voted == {False}
+        if counted:
+            only_first += int((ours["correct"] & ~theirs["correct"]).sum())
+            only_second += int((theirs["correct"] & ~ours["correct"]).sum())
         for name in ours.keys() & theirs.keys() - {"label", "id"}:
             with np.errstate(invalid="ignore"):
                 apart = theirs[name].astype(np.float64) - ours[name]
@@ -57,11 +63,12 @@ def _compared(first: Model, second: Model, level: float) -> dict[str, Any]:
             found[name] = {"difference": finite(interval.mean), "interval": bounds(interval)}
             if differences[key].infinite:
                 found[name]["left_out"] = differences[key].infinite
-    found["mcnemar"] = {
-        "only_first_right": only_first,
-        "only_second_right": only_second,
-        "p_value": mcnemar(won, ~won).p_value,
-    }
+    if counted:
+        found["mcnemar"] = {
+            "only_first_right": only_first,
+            "only_second_right": only_second,
+            "p_value": mcnemar(won, ~won).p_value,
+        }
     return found
 
 

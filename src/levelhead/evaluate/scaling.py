@@ -6,7 +6,8 @@ of all rows.
 
 A file that is held in memory is handed to `lh.calibrate`. From a larger one a sample gives the start, and Newton's
 steps over all rows, folds apart, the rest: two or three passes. The interval is a normal one for the inverse, with the
-sandwich variance, which holds for a model that no temperature makes right.
+sandwich variance, which holds for a model that no temperature makes right. Against votes it is the temperature with the
+least cross-entropy, found by the same steps.
 """
 
 import math
@@ -21,6 +22,7 @@ from levelhead.calibrate import TemperatureScaling
 from levelhead.calibrate._likelihood import curve
 from levelhead.evaluate.fold import Dealer
 from levelhead.evaluate.source import Rows, Source
+from levelhead.metrics._distributions import rows as distributed
 from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import Given, check
 
@@ -58,7 +60,7 @@ def fit(source: Source, counts: np.ndarray, level: float, *, cross: bool) -> Sca
     """The temperature of `source`, cross-fitted or of all rows; `counts` (C,): labels of each class in it."""
     n = int(counts.sum())
     folds = min(FOLDS, n) if cross and n > 1 else 0
-    if source.held is not None:
+    if source.held is not None and not source.voted:
         parts = [(logits, rows.labels) for logits, rows in source.logits()]
         logits, labels = torch.cat([part for part, _ in parts]), torch.cat([known for _, known in parts])
         whole = TemperatureScaling().fit(logits, labels)
@@ -73,20 +75,26 @@ def fit(source: Source, counts: np.ndarray, level: float, *, cross: bool) -> Sca
 
 def _fit_streaming(source: Source, counts: np.ndarray, n: int, folds: int) -> tuple[float, str, tuple[float, ...]]:
     start = TemperatureScaling().fit(*_sample(source, n))
-    if start.status not in ("optimum", "identity"):
+    found = start.status in ("optimum", "identity")
+    if not found and not source.voted:
         return start.temperature, start.status, (start.temperature,) * folds
-    beta = 1 / start.temperature
+    beta = 1 / start.temperature if found else 1.0
+    low, high = 0.0, math.inf  # the slope rises with beta, so the optimum lies between
     for _ in range(20):
         slopes, curvatures = _by_fold(source, counts, folds, beta)
         step = _newton(beta, slopes.sum(), curvatures.sum())
         if abs(step) < _ENOUGH:
             break
-        beta *= math.exp(step)
+        low, high = (low, beta) if slopes.sum() > 0 else (beta, high)
+        onward = beta * math.exp(step)
+        beta = onward if low < onward < high else math.sqrt(low * high)
     # a fold's own optimum lies about a standard error away: one step from here leaves an error of its square
     others = tuple(
         1 / (beta * math.exp(_newton(beta, slopes.sum() - slopes[k], curvatures.sum() - curvatures[k])))
         for k in range(folds)
     )
+    if abs(step) >= _ENOUGH:  # it runs away from votes that no temperature or any would suit
+        return 1 / beta, "hopeless" if step < 0 else "separable", (1 / beta,) * folds
     return 1 / (beta * math.exp(step)), "optimum", others
 
 
@@ -114,11 +122,27 @@ def _by_fold(source: Source, counts: np.ndarray, folds: int, beta: float) -> tup
         fold = torch.from_numpy(dealer.deal(rows.labels.numpy()))
         for k in range(max(1, folds)):
             mine = fold == k
-            if bool(mine.any()):
+            if not bool(mine.any()):
+                continue
+            if rows.votes is None:
                 at = curve(Given(logits[mine], "logits", rows.labels[mine]), beta)
-                slopes[k] += at.slope
-                curvatures[k] += at.curvature
+                slope, curvature = at.slope, at.curvature
+            else:
+                slope, curvature = _voted_curve(logits[mine], rows.votes[mine], beta)
+            slopes[k] += slope
+            curvatures[k] += curvature
     return slopes, curvatures
+
+
+def _voted_curve(logits: Tensor, votes: Tensor, beta: float) -> tuple[float, float]:
+    """Slope E_p[z] - E_votes[z] and curvature Var_p[z] in beta of the cross-entropy with votes, summed over rows."""
+    z = logits.double()
+    voted = torch.where(votes > 0, votes * z, 0.0).sum(1)
+    known = voted.isfinite()  # a vote for a class that is ruled out says nothing of the temperature
+    z, p = z[known], (beta * z[known]).softmax(1)
+    z = torch.where(p > 0, z, 0.0)
+    mean = (p * z).sum(1)
+    return float((mean - voted[known]).sum()), float(((p * z.square()).sum(1) - mean.square()).sum())
 
 
 def _interval(source: Source, temperature: float, level: float) -> tuple[float, float]:
@@ -129,7 +153,7 @@ def _interval(source: Source, temperature: float, level: float) -> tuple[float, 
     step = _STEP * beta
     squares = curvature = 0.0
     for logits, rows in source.logits():
-        low, middle, high = (_nll(logits, rows.labels, b) for b in (beta - step, beta, beta + step))
+        low, middle, high = (_nll(logits, rows, b) for b in (beta - step, beta, beta + step))
         known = np.isfinite(middle)  # a label that is ruled out says nothing of the temperature
         slope = (high[known] - low[known]) / (2 * step)
         squares += float(slope @ slope)
@@ -140,6 +164,8 @@ def _interval(source: Source, temperature: float, level: float) -> tuple[float, 
     return 1 / (beta + half), 1 / (beta - half) if half < beta else math.inf
 
 
-def _nll(logits: Tensor, labels: Tensor, beta: float) -> np.ndarray:
-    given = check(logits * beta, None, labels)
+def _nll(logits: Tensor, rows: Rows, beta: float) -> np.ndarray:
+    if rows.votes is not None:
+        return torch.cat([block.nll for block in distributed(logits * beta, None, rows.votes)]).numpy()
+    given = check(logits * beta, None, rows.labels)
     return torch.cat([chunk.nll for chunk in chunks(given)]).numpy()

@@ -6,15 +6,16 @@ Shapes: n rows of a block, C classes.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from levelhead.evaluate.names import Kind, Layout, find
-from levelhead.evaluate.store import Block, Store, open_store
+from levelhead.evaluate.votes import Reader, Votes, distributions
 from levelhead.metrics.given import as_tensor, check_labels
+from levelhead.prediction_files.contents import Opened, opened
+from levelhead.prediction_files.names import LABEL, Kind, Labels, Layout, kind_of
+from levelhead.prediction_files.store import Block
 from levelhead.predictions import ROLES, count_bad_rows
 
 MEMORY = 1 << 28  # bytes of scores that are held at once; a file with more is read block by block
@@ -23,12 +24,17 @@ _BLOCK = 1 << 19  # scores in a block: 2 MB in float32
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A block: `scores` (n, C) of the source's kind, `labels` (n,) int64, `ids` (n,), and where it begins."""
+    """A block: `scores` (n, C) of the source's kind, `labels` (n,) int64, `ids` (n,), and where it begins.
+
+    `votes` (n, C) float64: the label distributions that it is judged by, where there are any; `labels` are then those
+    of the file, or the classes with most votes.
+    """
 
     scores: Tensor
     labels: Tensor
     ids: np.ndarray | None
     start: int
+    votes: Tensor | None = None
 
     def __len__(self) -> int:
         return self.scores.shape[0]
@@ -38,19 +44,28 @@ class Rows:
 class Source:
     """An opened file of scores. `labels` are zeros where the file needs none and has none."""
 
-    store: Store
-    layout: Layout
+    file: Opened
     num_classes: int
-    classes: tuple[str, ...]
     memory: int
     rows: int | None  # known after the first pass at the latest
+    votes: Votes | None = None  # of another file; those of the file itself are its labels
     held: list[Rows] | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self.store.path
+        return self.file.path
+
+    @property
+    def layout(self) -> Layout:
+        """Its columns."""
+        return self.file.layout
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names, where the file gives any."""
+        return self.file.classes
 
     @property
     def kind(self) -> Kind:
@@ -61,24 +76,39 @@ class Source:
     @property
     def role(self) -> str:
         """The split that the file says it is, or unknown."""
-        role = self.store.notes.get("role", "unknown")
+        role = self.file.store.notes.get("role", "unknown")
         return role if role in ROLES else "unknown"
+
+    @property
+    def voted(self) -> bool:
+        """Whether examples are judged by label distributions."""
+        return self.votes is not None or self.file.votes
+
+    @property
+    def fits(self) -> bool:
+        """Whether everything may be held in memory."""
+        if self.rows is None:  # a table of text: its numbers take about as much as their digits
+            return self.path.stat().st_size <= self.memory
+        return self.rows * self.num_classes * (12 if self.voted else 4) <= self.memory
 
     def blocks(self) -> Iterator[Rows]:
         """All rows in order. The first pass keeps them where they fit. ValueError for wrong labels and columns."""
         if self.held is not None:
             yield from self.held
             return
-        keep = self._fits()
+        keep = self.fits
+        people = Reader(self.votes) if self.votes else None
         kept, start = [], 0
-        for block in self.store.read(self._names(), self._rows_together()):
-            rows = self._rows(block, start)
+        for block in self.file.store.read(self.layout.columns, self._rows_together()):
+            rows = self._rows(block, start, people)
             start += len(rows)
             if keep:
                 kept.append(rows)
             yield rows
         if start == 0:
             raise ValueError(f"{self.path} holds no example")
+        if people:
+            people.end()
         self.rows = start
         if keep:
             self.held = kept
@@ -103,25 +133,22 @@ class Source:
             return ValueError(f"{self.path}: {self.kind} of {count} of {total} rows {why}, the first is row {first}")
         return ValueError(f"{self.path}: {reason}")
 
-    def _fits(self) -> bool:
-        if self.rows is None:  # a table of text: its numbers take about as much as their digits
-            return self.path.stat().st_size <= self.memory
-        return self.rows * self.num_classes * 4 <= self.memory
-
     def _rows_together(self) -> int:
         return max(1, min(_BLOCK // self.num_classes, 1 << 16))
 
-    def _names(self) -> list[str]:
-        return [*self.layout.scores, *(name for name in (self.layout.label, self.layout.ids) if name)]
-
-    def _rows(self, block: Block, start: int) -> Rows:
-        scores = stacked(self.path, self.layout, block)
+    def _rows(self, block: Block, start: int, people: Reader | None) -> Rows:
+        scores = as_tensor(self.file.scores(block), self.kind)
         if scores.shape[1] != self.num_classes:
             raise ValueError(f"{self.path}: row {start} has {scores.shape[1]} scores, those above {self.num_classes}")
         ids = None if self.layout.ids is None else np.asarray(block[self.layout.ids])
-        if self.layout.label is None:
-            return Rows(scores, torch.zeros(len(scores), dtype=torch.int64), ids, start)
-        words = whole_numbers(self.path, block[self.layout.label], self.classes, start)
+        votes = None if people is None else people.take(len(scores), self.num_classes, ids)
+        if self.file.votes:
+            assert self.layout.label
+            votes = distributions(self.path, np.asarray(block[self.layout.label]), self.num_classes, start)
+        if self.layout.label is None or self.file.votes:
+            labels = torch.zeros(len(scores), dtype=torch.int64) if votes is None else votes.argmax(1)
+            return Rows(scores, labels, ids, start, votes)
+        words = self.file.labels(block, start)
         try:
             labels = check_labels(words, scores)
         except ValueError as error:
@@ -130,7 +157,7 @@ class Source:
                 hint = "; if classes are counted from 1, take 1 off"
             where = f" (rows from {start} on)" if start else ""
             raise ValueError(f"{self.path}{where}: {error}{hint}") from None
-        return Rows(scores, labels, ids, start)
+        return Rows(scores, labels, ids, start, votes)
 
 
 def open_source(
@@ -139,31 +166,34 @@ def open_source(
     kind: Kind | None = None,
     scores: str | None = None,
     label: str | None = None,
-    needs_label: bool = True,
+    labels: Labels = "needed",
+    votes: Votes | None = None,
     memory: int = MEMORY,
 ) -> Source:
     """Open predictions; nothing but the head of the file is read. ValueError, with the path, for what is not sound."""
-    store = open_store(path)
-    layout = find(store, kind, scores, label, needs_label)
-    lengths = {store.columns[name].rows for name in (*layout.scores, layout.label, layout.ids) if name} - {None}
-    if len(lengths) > 1:
-        held = ", ".join(
-            f"{name} {store.columns[name].rows}" for name in (*layout.scores[:1], layout.label, layout.ids) if name
-        )
-        raise ValueError(f"{path}: arrays differ in their number of rows: {held}")
-    rows = lengths.pop() if lengths else None
-    if rows == 0:
+    file = opened(path, kind=kind, scores=scores, label=label, labels=labels)
+    store, layout = file.store, file.layout
+    if file.rows == 0:
         raise ValueError(f"{path} holds no example")
-    classes = _class_names(store, layout)
+    if votes is not None and (layout.kind == "top_label" or file.votes):
+        why = (
+            "has label distributions of its own" if file.votes else "holds only the predicted class and its confidence"
+        )
+        raise ValueError(f"{path} {why}: --votes has no effect on it; leave it out")
+    if votes is not None and None not in (votes.rows, file.rows) and votes.rows != file.rows:
+        raise ValueError(
+            f"{votes.path} holds {votes.rows} rows of votes, but {path} {file.rows} examples: it needs a row for each, "
+            "in the same order"
+        )
     if layout.kind == "top_label":
-        return Source(store, layout, 0, classes, memory, rows)
+        return Source(file, 0, memory, file.rows)
     first: Block = next(iter(store.read(layout.scores, 1)), {})
     if not first or len(first[layout.scores[0]]) == 0:
         raise ValueError(f"{path} holds no example")
-    num_classes = stacked(path, layout, first).shape[1]
-    if classes and len(classes) != num_classes:
-        raise ValueError(f"{path}: {len(classes)} class names for {num_classes} columns of {layout.kind}")
-    source = Source(store, layout, num_classes, classes, memory, rows)
+    num_classes = file.scores(first).shape[1]
+    if file.classes and len(file.classes) != num_classes:
+        raise ValueError(f"{path}: {len(file.classes)} class names for {num_classes} columns of {layout.kind}")
+    source = Source(file, num_classes, memory, file.rows, votes)
     if len(layout.scores) == 1 and store.columns[layout.scores[0]].width in (0, 1):
         what = "probability of class 1" if layout.kind == "probs" else "log-odds of class 1"
         source.notes.append(f"{layout.scores[0]} is one column: taken as the {what} of two classes.")
@@ -172,94 +202,28 @@ def open_source(
             "The file says that its rows are pixels: those of one image are alike, so the intervals and tests given "
             "here, which take rows as independent, are too narrow."
         )
+    source.notes += _passed_over(file)
     if store.whole:
         source.notes.append(f"The file is read as a whole, not streamed: {store.whole}.")
     return source
 
 
-def stacked(path: Path, layout: Layout, block: Block) -> Tensor:
-    """A block's scores as (n, C); one column is that of class 1 of two."""
-    if len(layout.scores) > 1:
-        columns = [np.asarray(block[name]) for name in layout.scores]
-        return as_tensor(np.stack(columns, axis=1, dtype=np.result_type(*columns)), layout.kind)
-    values = as_tensor(block[layout.scores[0]], layout.kind)
-    if values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1):
-        own = values.flatten()
-        own = own if own.is_floating_point() else own.double()
-        other = 1 - own if layout.kind == "probs" else torch.zeros_like(own)
-        return torch.stack([other, own], 1)
-    if values.ndim != 2:
-        raise ValueError(
-            f"{path}: {layout.scores[0]} must have shape (N, C), a row an example and a column a class, but has "
-            f"{values.ndim} dimensions; a segmentation is brought there with .reshape(-1, C), a row a pixel"
+def _passed_over(file: Opened) -> list[str]:
+    """What else in the file could have been meant, where names of ours went first."""
+    columns, layout = file.store.columns, file.layout
+    scores = [name for name in columns if columns[name].width != 0 and kind_of(name) and name not in layout.columns]
+    labels = [name for name in columns if name.lower() in LABEL and layout.label not in (None, name)]
+    return [
+        f"The {what} are `{taken}`; the file also has {', '.join(others)}, to be chosen by {option}."
+        for what, taken, others, option in (
+            ("scores", layout.scores[0], scores, "--scores"),
+            ("labels", layout.label, labels, "--label"),
         )
-    return values if values.is_floating_point() else values.double()
+        if others
+    ]
 
 
 def log_scores(scores: Tensor, kind: Kind) -> Tensor:
     """Logits in float32 or better from scores of either kind."""
     wide = scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
     return wide if kind == "logits" else wide.log()
-
-
-def whole_numbers(path: Path, values: Any, classes: tuple[str, ...], start: int) -> np.ndarray:
-    """Labels as integers: numbers, their digits, or names of `classes`."""
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(
-            f"{path}: labels must have shape (N,), one class a row, but a row has {array[0].size if len(array) else 0} "
-            "numbers; of one-hot rows give labels.argmax(1)"
-        )
-    if array.dtype.kind in "iu":
-        return array
-    if array.dtype.kind == "b":
-        return array.astype(np.int64)
-    if array.dtype.kind == "U":
-        place = {name: index for index, name in enumerate(classes)}
-        if len(array) and array[0] in place:
-            strange = [word for word in array.tolist() if word not in place]
-            if strange:
-                raise ValueError(f"{path}: the label {strange[0]!r} is none of the classes {', '.join(classes[:10])}")
-            return np.array([place[word] for word in array.tolist()], dtype=np.int64)
-        try:
-            array = array.astype(np.float64)
-        except ValueError:
-            word = next(word for word in array.tolist() if not _is_number(word))
-            fix = (
-                f"classes are called {', '.join(classes[:10])}"
-                if classes
-                else "give integers, or name the columns of scores after the classes (probs_cat, probs_dog)"
-            )
-            raise ValueError(f"{path}: the label {word!r} is a word that no class has as its name: {fix}") from None
-    if array.dtype.kind == "f":
-        odd = ~(array == np.floor(array)) | np.isinf(array)
-        if odd.any():
-            first = int(odd.argmax())
-            raise ValueError(
-                f"{path}: labels must be whole numbers, but {int(odd.sum())} are not, the first is {array[first]:g} in "
-                f"row {start + first}"
-            )
-        return array.astype(np.int64)
-    raise ValueError(f"{path}: labels must be integers, got dtype {array.dtype}")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _class_names(store: Store, layout: Layout) -> tuple[str, ...]:
-    import json
-
-    if layout.classes:
-        return layout.classes
-    try:
-        names = json.loads(store.notes.get("classes", "[]"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{store.path}: the class names are not JSON: {error}") from None
-    return tuple(str(name) for name in names) if isinstance(names, list) else ()

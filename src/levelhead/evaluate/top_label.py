@@ -47,7 +47,7 @@ def answers(source: Source) -> Iterator[Answers]:
     assert layout.label
     names = [layout.confidence, layout.predicted, layout.label, *([layout.ids] if layout.ids else [])]
     start = 0
-    for block in source.store.read(names, 1 << 16):
+    for block in source.file.store.read(names, 1 << 16):
         confidence = np.asarray(block[layout.confidence])
         if confidence.dtype.kind not in "f":
             confidence = confidence.astype(np.float64)

@@ -38,8 +38,9 @@ def _p(value: float) -> str:
 def _accuracy(entry: Entry) -> str:
     raw, intervals = entry["raw"], entry["intervals"]["raw"]
     gap, interval = raw["gap"], intervals.get("gap")
+    what = "The predicted class has a mean share of the votes of" if "votes" in entry else "Accuracy"
     said = (
-        f"Accuracy {_percent(raw['accuracy'])}{_range(intervals.get('accuracy'))} (n = {entry['n']:,}), mean "
+        f"{what} {_percent(raw['accuracy'])}{_range(intervals.get('accuracy'))} (n = {entry['n']:,}), mean "
         f"confidence {_percent(entry['mean_confidence']['raw'])}: "
     )
     if interval is None:
@@ -58,7 +59,9 @@ def _accuracy(entry: Entry) -> str:
 def _error(entry: Entry) -> str:
     raw, test = entry["raw"], entry["test"]["raw"]
     if raw["ece"] is None or test["p_value"] is None:
-        return ""
+        debiased = raw["debiased_ece"]
+        known = "votes" in entry and debiased is not None
+        return f"Calibration error (ECE) {_small(raw['ece'])}, without its bias {_small(debiased)}." if known else ""
     debiased = f"{_small(raw['debiased_ece'])}{_range(entry['intervals']['raw'].get('debiased_ece'), 1, 3)}"
     if test["p_value"] < SURE:
         sentence = (
@@ -113,12 +116,14 @@ def _temperature(entry: Entry) -> str:
         )
     after = entry["test"]["scaled"]["p_value"]
     rest = (
-        "which is within the noise floor"
-        if after is not None and after >= SURE
-        else "which is still more than chance: no single temperature mends the rest"
+        ""
+        if after is None
+        else " which is within the noise floor,"
+        if after >= SURE
+        else " which is still more than chance: no single temperature mends the rest,"
     )
     effect = (
-        f"takes ECE from {_small(raw['ece'])} to {_small(scaled['ece'])}, {rest},"
+        f"takes ECE from {_small(raw['ece'])} to {_small(scaled['ece'])},{rest}"
         if mended > 0
         else (f"leaves ECE no better ({_small(raw['ece'])} before, {_small(scaled['ece'])} after)")
     )
@@ -200,12 +205,14 @@ def compared_words(pair: Mapping[str, Any]) -> list[str]:
     names = f"{pair['second_name']} against {pair['first_name']}"
     if "cannot" in pair:
         return [f"{names}: not compared as a pair, because {pair['cannot']}."]
-    accuracy, test = pair["accuracy"], pair["mcnemar"]
-    told = test["p_adjusted"] < SURE
+    accuracy, test = pair["accuracy"], pair.get("mcnemar")
+    told = _clear(accuracy) if test is None else test["p_adjusted"] < SURE
     said = (
-        f"{names}, on the same {pair['n']:,} examples (by {pair['aligned_by']}): accuracy differs by "
+        f"{names}, on the same {pair['n']:,} examples (by {pair['aligned_by']}): "
+        f"{'the share of votes' if test is None else 'accuracy'} differs by "
         f"{100 * accuracy['difference']:+.2f} points{_range(accuracy['interval'], 100, 2)}, "
-        f"{'which is more than chance' if told else 'which could be chance'} (McNemar {_p(test['p_adjusted'])})."
+        f"{'which is more than chance' if told else 'which could be chance'}"
+        f"{'' if test is None else ' (McNemar ' + _p(test['p_adjusted']) + ')'}."
     )
     sentences = [said]
     if "nll_scaled" in pair and None not in (pair["nll_raw"]["difference"], pair["nll_scaled"]["difference"]):

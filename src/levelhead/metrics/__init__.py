@@ -9,6 +9,7 @@ from levelhead.metrics.decomposition import (
     brier_decomposition,
     brier_decomposition_of,
     nll_decomposition,
+    nll_decomposition_of,
 )
 from levelhead.metrics.detecting import Detection
 from levelhead.metrics.detection import aupr_in, aupr_out, auroc, fpr95
@@ -91,6 +92,7 @@ __all__ = [
     "negative_entropy",
     "nll",
     "nll_decomposition",
+    "nll_decomposition_of",
     "oe",
     "paired",
     "paired_bootstrap",

@@ -16,15 +16,12 @@ score on average. One-hot rows give what their integers give. Rows are worked in
 `calibration_test` and the bounds of bins refuse them: they are about counts of right and wrong predictions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from levelhead.metrics import _bins
-from levelhead.metrics._bins import Bins
-from levelhead.metrics._edges import bin_index
 from levelhead.metrics.chunks import Chunk, chunks, sum_tolerance
 from levelhead.metrics.given import Array, Given, as_tensor, check
 
@@ -132,102 +129,9 @@ def _refuse(targets: Tensor) -> None:
             )
 
 
-def pointwise(name: str, logits: Array | None, probs: Array | None, labels: Array) -> float:
-    """The mean over examples of `mass`, `top5`, `nll` or `brier`."""
-    total, n = 0.0, 0
-    for block in rows(logits, probs, labels):
-        total += float(getattr(block, name).sum())
-        n += len(block.chunk)
-    return total / n
-
-
-def bins(logits: Array | None, probs: Array | None, labels: Array, n_bins: int) -> Bins:
-    """A reliability diagram's numbers, with mass for right predictions: `outcomes` are expected numbers, float64."""
-    sums = np.zeros((4, n_bins))  # mass, confidence, confidence * mass, confidence * (1 - confidence)
-    count, gap_square = np.zeros(n_bins, dtype=np.int64), 0.0
-    for block in rows(logits, probs, labels):
-        confidence = block.chunk.confidence
-        place = bin_index(confidence, n_bins, block.stored_as(confidence)).cpu()
-        c, m = confidence.double().cpu(), block.mass.cpu()
-        gap_square += float((c - m).square().sum())
-        count += torch.bincount(place, minlength=n_bins).numpy()
-        for total, weights in zip(sums, (m, c, c * m, c * (1 - c)), strict=True):
-            total += torch.bincount(place, weights, minlength=n_bins).numpy()
-    mass, total, right, variance = sums
-    outcomes = np.stack([count - mass, mass], axis=1)
-    return Bins(
-        edges=np.arange(n_bins + 1) / n_bins,
-        count=count,
-        confidence=_mean(total, count),
-        accuracy=_mean(mass, count),
-        variance=np.maximum(_mean(variance, count), 0.0),
-        outcomes=outcomes,
-        outcome_confidence=_mean(np.stack([total - right, right], axis=1), outcomes),
-        gap_square=gap_square,
-    )
-
-
-def _mean(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
-    return np.where(size > 0, sums / np.where(size > 0, size, 1), np.nan)
-
-
-def debiased_ece(logits: Array | None, probs: Array | None, labels: Array, n_bins: int) -> float:
-    """As `_bins.debiased_ece` with the masses' own variance in a bin, which is a (1 - a) for zeros and ones."""
-    size, confidence, mass, square = np.zeros((4, n_bins))
-    for block in rows(logits, probs, labels):
-        c, m = block.chunk.confidence, block.mass
-        place = bin_index(c, n_bins, block.stored_as(c))
-        columns = (torch.ones_like(m), c.double(), m, m.square())
-        for total, weights in zip((size, confidence, mass, square), columns, strict=True):
-            total += torch.bincount(place, weights, minlength=n_bins).cpu().numpy()
-    full = size > 0
-    n, mean = size[full], mass[full] / size[full]
-    spread = np.sqrt(np.maximum(square[full] / n - mean**2, 0) / n)
-    gaps = np.abs(confidence[full] / n - mean)
-    return max(0.0, float(((2 * gaps - _bins.folded_normal_mean(gaps, spread)) * n).sum() / n.sum()))
-
-
-def class_bins(logits: Array | None, probs: Array | None, labels: Array, n_bins: int) -> tuple[np.ndarray, ...]:
-    """(C, M) each: rows, sum of the class's probability, sum of its mass; then (C,) the sums of its squared mass."""
-    sums: list[np.ndarray] = []
-    for block in rows(logits, probs, labels):
-        p, q = block.probs, block.targets
-        columns = torch.arange(p.shape[1], device=p.device)
-        cell = bin_index(p, n_bins, block.stored_as(p)).add_(columns * n_bins).flatten()
-        size = p.shape[1] * n_bins
-        found = [
-            torch.bincount(cell, weights, minlength=size).view(-1, n_bins).cpu().numpy()
-            for weights in (None, p.flatten(), q.flatten())
-        ] + [q.square().sum(0).cpu().numpy()]
-        sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
-    return tuple(sums)
-
-
-def classwise_ece(logits: Array | None, probs: Array | None, labels: Array, n_bins: int) -> float:
-    """|mean probability - mean mass| of each class's bins, averaged by share of rows and then over classes."""
-    count, confidence, mass, _ = class_bins(logits, probs, labels, n_bins)
-    return float((np.abs(confidence - mass).sum(1) / count.sum(1)).mean())
-
-
 def ranked(logits: Array | None, probs: Array | None, labels: Array) -> tuple[np.ndarray, np.ndarray]:
     """(N,) one minus the confidence, rising, and the mass that does not lie on the predicted class; both float64."""
     parts = [(b.chunk.rest.cpu().numpy(), (1 - b.mass).cpu().numpy()) for b in rows(logits, probs, labels)]
     rest, wrong = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(rest, kind="stable")
     return rest[order], wrong[order]
-
-
-FROM_BINS: dict[str, Callable[[Bins], float]] = {
-    name: getattr(_bins, name) for name in ("gap", "ece", "oe", "mce", "ace", "rmsce")
-}
-
-
-def measure(name: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int) -> float:
-    """One of the measures that the accumulator has for integer labels, against distributions."""
-    if name in FROM_BINS:
-        return FROM_BINS[name](bins(logits, probs, labels, n_bins))
-    if name == "debiased_ece":
-        return debiased_ece(logits, probs, labels, n_bins)
-    if name == "classwise_ece":
-        return classwise_ece(logits, probs, labels, n_bins)
-    return pointwise("mass" if name == "accuracy" else name, logits, probs, labels)

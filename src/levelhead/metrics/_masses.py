@@ -10,12 +10,13 @@ import numpy as np
 from levelhead.metrics import _bins, _cells
 from levelhead.metrics._bins import Bins
 from levelhead.metrics._counting import counted, summed
-from levelhead.metrics._distributions import FROM_BINS, Rows
+from levelhead.metrics._distributions import Rows
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
 from levelhead.metrics._samples import tied
 
 _POINTWISE = {"correct": "mass", "top5": "top5", "nll": "nll", "brier": "brier"}
+_FROM_BINS = tuple(getattr(_bins, name) for name in ("gap", "ece", "oe", "mce", "ace", "rmsce"))
 _COLUMNS = ("mass", "square", "confidence", "right", "variance")  # sums over a bin; see `_add_bins`
 
 
@@ -29,7 +30,7 @@ def zeros(parts: Iterable[str], num_classes: int, n_bins: int) -> State:
             state |= {"bin_count": whole(n_bins), "bin_gap_square": real()}
             state |= {f"bin_{name}": real(n_bins) for name in _COLUMNS}
         elif part == "class_bins":
-            state |= {"class_count": whole(num_classes, n_bins)}
+            state |= {"class_count": whole(num_classes, n_bins), "class_square": real()}
             state |= {f"class_{name}": real(num_classes, n_bins) for name in ("confidence", "correct")}
         else:
             state |= {"cell_count": whole(_cells.CELLS)}
@@ -63,6 +64,7 @@ def _add_bins(state: State, rows: Rows) -> None:
 def _add_class_bins(state: State, rows: Rows) -> None:
     shape = state["class_count"].shape
     probs = rows.probs
+    state["class_square"] += rows.targets.square().sum()
     step = max(1, (1 << 20) // shape[0])  # in pieces: three wide columns of all scores would not be small
     for p, q in zip(probs.split(step), rows.targets.split(step), strict=True):
         cell = bin_index(p, shape[1], rows.stored_as(p))
@@ -100,7 +102,7 @@ def bins_of(state: State) -> Bins:
 def from_bins(state: State) -> dict[str, float]:
     """What is read from the bins; the spread within a bin is the masses' own."""
     bins = bins_of(state)
-    values = {name: float(measure(bins)) for name, measure in FROM_BINS.items()}
+    values = {measure.__name__: float(measure(bins)) for measure in _FROM_BINS}
     full = bins.count > 0
     size = bins.count[full]
     spread = np.sqrt(np.maximum(state["bin_square"].numpy()[full] / size - bins.accuracy[full] ** 2, 0) / size)

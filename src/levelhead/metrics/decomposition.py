@@ -22,7 +22,6 @@ import numpy as np
 
 from levelhead.metrics import _distributions
 from levelhead.metrics._distributions import Rows
-from levelhead.metrics._edges import check_n_bins
 from levelhead.metrics.functions import _accumulate
 from levelhead.metrics.given import Array
 from levelhead.metrics.streaming import Calibration
@@ -76,28 +75,21 @@ def brier_decomposition(
     >>> round(got.calibration, 6), round(got.refinement, 6), round(abs(got.within), 6), round(got.brier, 6)
     (0.045, 0.375, 0.0, 0.42)
     """
-    check_n_bins(n_bins)
-    if _distributions.are_distributions(labels):
-        count, confidence, mass, squares = _distributions.class_bins(logits, probs, labels, n_bins)
-        score = _distributions.pointwise("brier", logits, probs, labels)
-        return _split_brier(count, confidence, mass, float(squares.sum()), score)
     return brier_decomposition_of(_accumulate(("class_bins", "brier"), logits, probs, labels, n_bins))
 
 
 def brier_decomposition_of(accumulator: Calibration) -> BrierDecomposition:
     """The same for everything that `accumulator` has seen, with its bins; NaN before the first example.
 
-    Raises ValueError for an accumulator made without its parts `class_bins` and `brier`, and for one of label
-    distributions, whose squares it does not keep.
+    Raises ValueError for an accumulator made without its parts `class_bins` and `brier`.
     """
     state = accumulator.state_dict()["state"]
     if not {"class_count", "brier"} <= set(state):
         raise ValueError("this accumulator was made without its parts 'class_bins' and 'brier'")
-    if state["class_correct"].is_floating_point():
-        raise ValueError("the accumulator was fed distributions; split them with brier_decomposition(..., labels=)")
     n = accumulator.num_examples
+    squares = float(state.get("class_square", n))  # of the labels: of one class an example, 1 each
     count, confidence, correct = (state[f"class_{name}"].numpy() for name in ("count", "confidence", "correct"))
-    return _split_brier(count, confidence, correct, n, float(state["brier"]) / n if n else math.nan)
+    return _split_brier(count, confidence, correct, squares, float(state["brier"]) / n if n else math.nan)
 
 
 def _split_brier(
@@ -131,17 +123,37 @@ def nll_decomposition(*, logits: Array | None = None, probs: Array | None = None
     """
     parts = [_top_label_loss(block) for block in _distributions.rows(logits, probs, labels)]
     rest, mass, top_label, others = (np.concatenate(column) for column in zip(*parts, strict=True))
-    n = len(rest)
-    share, count = _relabelled(rest, mass)
+    return _split_nll(*_tied(rest, mass), float(top_label.sum()), float(others.sum()))
+
+
+def nll_decomposition_of(accumulator: Calibration, *, top_label: float, others: float) -> NLLDecomposition:
+    """The same for everything that `accumulator` has seen, in constant memory: relabelled by its fine cells.
+
+    `top_label`, `others`: sums over the examples of the loss of telling right from wrong, -log(confidence) where right
+    and -log(1 - confidence) where wrong, and of the rest of their NLL. A cell's examples count as tied, which puts what
+    their order in it tells (less than 1e-4 nats on real networks) into refinement. NaN before the first example.
+    """
+    count, mass, _ = accumulator.cells()
+    keep = count > 0
+    return _split_nll(count[keep], mass[keep].astype(np.float64), top_label, others)
+
+
+def _split_nll(count: np.ndarray, mass: np.ndarray, top_label: float, others: float) -> NLLDecomposition:
+    """From the examples and the mass of right predictions (G,) of each confidence, which rises."""
+    from scipy.optimize import isotonic_regression
+
+    n = int(count.sum())
+    if n == 0:
+        return NLLDecomposition(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
+    share = np.clip(isotonic_regression(mass / count, weights=count).x, 0, 1)
     refinement = float((_entropy(share) * count).sum() / n)
-    calibration = max(0.0, float(top_label.sum()) / n - refinement)
-    apart = float(others.sum()) / n
+    calibration = max(0.0, top_label / n - refinement)
     return NLLDecomposition(
-        nll=calibration + refinement + apart,
+        nll=calibration + refinement + others / n,
         calibration=calibration,
         refinement=refinement,
-        others=apart,
-        uncertainty=float(_entropy(mass.mean(keepdims=True))[0]),
+        others=others / n,
+        uncertainty=float(_entropy(mass.sum(keepdims=True) / n)[0]),
         n=n,
     )
 
@@ -160,16 +172,13 @@ def _top_label_loss(block: Rows) -> tuple[np.ndarray, ...]:
     return r, m, loss, others
 
 
-def _relabelled(rest: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(G,) the best rising relabelling of the confidence, and how many examples tie there."""
-    from scipy.optimize import isotonic_regression
-
+def _tied(rest: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(G,) examples and mass of each distinct confidence, by rising confidence."""
     order = np.argsort(-rest, kind="stable")
     rest = rest[order]
     ends = np.flatnonzero(np.append(rest[1:] != rest[:-1], True)) + 1
     count = np.diff(ends, prepend=0)
-    total = np.diff(np.cumsum(mass[order])[ends - 1], prepend=0.0)
-    return np.clip(isotonic_regression(total / count, weights=count).x, 0, 1), count
+    return count, np.diff(np.cumsum(mass[order])[ends - 1], prepend=0.0)
 
 
 def _entropy(share: np.ndarray) -> np.ndarray:

@@ -22,8 +22,7 @@ from levelhead.metrics._ranked import aurc as _aurc
 from levelhead.metrics._ranked import equal_mass_ece, wrong_among
 from levelhead.metrics._samples import Samples, tied
 from levelhead.metrics.chunks import chunks
-from levelhead.metrics.given import Array, Given, check
-from levelhead.metrics.smooth import smooth_ece as _smooth_ece
+from levelhead.metrics.given import Array, Given, check, check_scores, one_of
 from levelhead.metrics.streaming import Calibration
 
 
@@ -37,6 +36,13 @@ def _checked(logits: Array | None, probs: Array | None, labels: Array) -> Given:
 def _accumulate(
     parts: Iterable[str], logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15
 ) -> Calibration:
+    if _distributions.are_distributions(labels):
+        scores = check_scores(*one_of(logits, probs))
+        accumulator = Calibration(scores.shape[1], n_bins, parts=parts)
+        if len(scores) == 0:
+            raise ValueError("there is no example: a measure of nothing is undefined")
+        accumulator.update(logits=logits, probs=probs, labels=labels)
+        return accumulator
     given = _checked(logits, probs, labels)
     accumulator = Calibration(given.scores.shape[1], n_bins, parts=parts)
     accumulator._add(given)
@@ -44,9 +50,6 @@ def _accumulate(
 
 
 def _measure(name: str, part: str, logits: Array | None, probs: Array | None, labels: Array, n_bins: int = 15) -> float:
-    check_n_bins(n_bins)
-    if _distributions.are_distributions(labels):
-        return _distributions.measure(name, logits, probs, labels, n_bins)
     return _accumulate([part], logits, probs, labels, n_bins).compute()[name]
 
 
@@ -146,9 +149,6 @@ def reliability(*, logits: Array | None = None, probs: Array | None = None, labe
 
     Against distributions `accuracy` is the mean mass of the predicted class and `outcomes` are expected numbers.
     """
-    check_n_bins(n_bins)
-    if _distributions.are_distributions(labels):
-        return _distributions.bins(logits, probs, labels, n_bins)
     return _accumulate(["top_label"], logits, probs, labels, n_bins).bins()
 
 
@@ -187,9 +187,6 @@ def smooth_ece(*, logits: Array | None = None, probs: Array | None = None, label
 
     Not an estimate of ECE: the two differ. `smooth.py` has the definition.
     """
-    if _distributions.are_distributions(labels):
-        rest, wrong = _distributions.ranked(logits, probs, labels)
-        return _smooth_ece(1 - rest, 1 - rest, 1 - wrong, np.ones(len(rest)))
     return _accumulate(["cells"], logits, probs, labels).compute()["smooth_ece"]
 
 

@@ -4,8 +4,8 @@
     lh.plots.reliability.draw(ax, lh.plots.reliability.diagram(bins))
 
 Each figure is a module: `reliability`, `confidence`, `winning`, `density`, `coverage`, `tradeoff`, `differences`,
-`curves`, `sweep`, `soft_targets`, `label_entropy`, `embedding`, `surface`. `overview` draws a picture of a whole
-comparison. matplotlib is imported when something is drawn, not before.
+`curves`, `hull`, `sweep`, `soft_targets`, `label_entropy`, `embedding`, `surface`. `overview` draws a picture of a
+whole comparison. matplotlib is imported when something is drawn, not before.
 """
 
 from levelhead.plots import (
@@ -15,6 +15,7 @@ from levelhead.plots import (
     density,
     differences,
     embedding,
+    hull,
     label_entropy,
     reliability,
     soft_targets,
@@ -32,6 +33,7 @@ __all__ = [
     "density",
     "differences",
     "embedding",
+    "hull",
     "label_entropy",
     "overview",
     "reliability",

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from levelhead.binding import built
 from levelhead.data import NAMED
 from levelhead.errors import unknown
 from levelhead.grammar import parse_term
@@ -50,21 +51,11 @@ def parse(text: str, data_dir: str | Path | None = None, label: str | None = Non
 def _word(text: str, source: str | None, data_dir: str | None) -> Probe:
     term = parse_term(_FRACTION.sub(lambda found: repr(float(found[1]) / float(found[2])), text))
     kind = WORDS[term.name]
-    takes = [name for name in kind.__dataclass_fields__ if name not in ("source", "data_dir")]
-    given = {}
-    for key, value in term.args:
-        if key is None:
-            raise ValueError(f"{text}: give a probe's arguments by name, such as fgsm(eps=0.01)")
-        if key not in takes:
-            raise unknown(f"argument of {term.name}", key, takes)
-        given[key] = getattr(value, "name", value)  # a bare word
-    if kind is NaturalAdversarial:
-        if not source:
-            raise ValueError(
-                f"{text} needs a data set: natural_adversarial:NAME, or :PATH of a folder of class folders"
-            )
-        given |= {"source": source, "data_dir": data_dir}
-    return kind(**given)
+    if kind is not NaturalAdversarial:
+        return built(kind, term)
+    if not source:
+        raise ValueError(f"{text} needs a data set: natural_adversarial:NAME, or :PATH of a folder of class folders")
+    return built(kind, term, told={"source": source, "data_dir": data_dir})
 
 
 def _other(text: str, data_dir: str | None, label: str | None) -> Probe:

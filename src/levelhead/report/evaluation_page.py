@@ -1,6 +1,6 @@
 """One page of an evaluation of predictions, made from nothing but its JSON; it opens anywhere, without a network.
 
-Frame, looks and behaviour are those of a comparison's page (`page.py`), the figures those of `figures.py`.
+Frame, looks and behaviour are those of a comparison's page (`frame.py`), the figures those of `figures.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from levelhead.files import write_text
 from levelhead.plots.confidence import Histogram
 from levelhead.plots.pooled import Pooled, View
 from levelhead.plots.reliability import Diagram
-from levelhead.report import embed, figures, rounding
+from levelhead.report import figures, rounding
 from levelhead.report.evaluation_terminal import ranking
-from levelhead.report.measures import BY_KEY, title
+from levelhead.report.frame import framed
+from levelhead.report.measures import meaning, title
 
 Entry = Mapping[str, Any]
-_HERE = Path(__file__).parent
 _MOST_CLASSES = 2_000  # rows of the table of classes
 
 
@@ -32,6 +32,7 @@ class Part:
     notes: tuple[str, ...]
     reliability: str
     confidence: str
+    no_histogram: str  # why there is none
     numbers: tuple[tuple[str, str], ...]
     measures: tuple[tuple[str, str, str, str, str], ...]  # name, meaning, raw, scaled, whether scaled is there
     classes: tuple[tuple[tuple[str, str | None, str], ...], ...]  # cells of text, sorting key, small print
@@ -51,17 +52,11 @@ def write(found: Entry, path: Path, command: str = "") -> Path:
 
 def render(found: Entry, command: str = "") -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     entries = sorted(found["files"], key=ranking) if "files" in found else [found]
     drawn, parts = _figures(entries)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["count"] = rounding.count
-    return environment.get_template("evaluation.html").render(
+    return framed(
+        "evaluation.html",
+        drawn,
         title=entries[0]["name"] if len(entries) == 1 else f"{len(entries)} models",
         several=len(entries) > 1,
         asked=_asked(entries, found["n_bins"]),
@@ -76,10 +71,6 @@ def render(found: Entry, command: str = "") -> str:
         conventions=list(found["conventions"].items()),
         version=found["levelhead"],
         command=command,
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(get_plotlyjs()),
-        payload=Markup(embed.script_json(drawn)),
     )
 
 
@@ -225,13 +216,15 @@ def _pair(pair: Entry) -> dict[str, Any]:
             bounds = _bounds(interval, digits)
             shown = rounding.fixed(scale * pair[key]["difference"], digits, sign=True)
             rows.append((name, shown, bounds, "told apart" if apart else "could be chance"))
-    test = pair["mcnemar"]
+    test = pair.get("mcnemar")
     found["rows"] = rows
-    found["words"] = (
-        f"{rounding.count(test['only_first_right'])} examples only the first gets right, "
-        f"{rounding.count(test['only_second_right'])} only the second: McNemar p {_p_words(test['p_adjusted'])}. "
-        f"n = {rounding.count(pair['n'])}, aligned by {pair['aligned_by']}."
-    )
+    found["words"] = f"n = {rounding.count(pair['n'])}, aligned by {pair['aligned_by']}."
+    if test is not None:
+        found["words"] = (
+            f"{rounding.count(test['only_first_right'])} examples only the first gets right, "
+            f"{rounding.count(test['only_second_right'])} only the second: McNemar p {_p_words(test['p_adjusted'])}. "
+            + found["words"]
+        )
     return found
 
 
@@ -247,6 +240,9 @@ def _part(entry: Entry, index: int, histogram: bool) -> Part:
         notes=tuple(entry["notes"]),
         reliability=f"reliability-{index}",
         confidence=f"confidence-{index}" if histogram else "",
+        no_histogram="Votes are neither right nor wrong, so there is no histogram of both."
+        if "votes" in entry
+        else "Only the top label is known, so there is no histogram.",
         numbers=_numbers(entry),
         measures=tuple(_measure(entry, key) for key in entry["raw"]),
         classes=tuple(_class(row) for row in _classes(entry)),
@@ -285,8 +281,7 @@ def _measure(entry: Entry, key: str) -> tuple[str, str, str, str, str]:
         bounds = f"  {_bounds(interval, 4)}" if interval else ""
         return rounding.fixed(value, 4, sign=key == "gap") + bounds
 
-    meaning = BY_KEY[key].meaning if key in BY_KEY else ""
-    return title(key), meaning, shown("raw"), shown("scaled"), key
+    return title(key), meaning(key), shown("raw"), shown("scaled"), key
 
 
 def _classes(entry: Entry) -> list[Mapping[str, Any]]:

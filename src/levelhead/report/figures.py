@@ -14,6 +14,8 @@ import numpy as np
 from levelhead.plots.confidence import TICKS, Histogram
 from levelhead.plots.curves import NAMES, Curve
 from levelhead.plots.differences import Difference
+from levelhead.plots.hull import NAMES as DEPARTURES
+from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled
 from levelhead.plots.reliability import Diagram
 from levelhead.plots.tradeoff import Point, Tradeoff
@@ -350,6 +352,44 @@ def curves(data: Sequence[Curve], look: dict[str, dict[str, str]]) -> Figure:
         "height": _beside_legend(len(data)),
         "zoom": True,
     }
+
+
+def departures(data: Sequence[Departure], look: dict[str, dict[str, str]]) -> Figure:
+    """A quantity against the distance that inputs were moved, a line a method; the interval in the label."""
+    quantity = data[0].quantity
+    share = quantity != "entropy"
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": text(line.method, 32),
+            "meta": text(line.method),
+            # a logarithmic axis has no zero
+            "x": [None if row["distance"] == 0 else row["distance"] for row in line.table()],
+            "y": line.mean,
+            "customdata": [[_between(row["lo"], row["hi"])] for row in line.table()],
+            "line": {"color": style["color"], "width": 1.8, "dash": style["dash"]},
+            "marker": {"color": style["color"], "symbol": style["symbol"], "size": 6},
+            "hovertemplate": (
+                f"%{{meta}}<br>distance %{{x}}: %{{y:{'.1%' if share else '.3f'}}}%{{customdata[0]}}<extra></extra>"
+            ),
+        }
+        for line in data
+        for style in [look[line.method]]
+    ]
+    name = DEPARTURES[quantity]
+    yaxis = {"title": name, "range": [0, 1], "tickformat": ".0%"} if share else {"title": name, "rangemode": "tozero"}
+    return {
+        "columns": ["method", "distance", name],
+        "traces": traces,
+        "layout": {"xaxis": {"title": "distance from the example", "type": "log"}, "yaxis": yaxis, "showlegend": True},
+        "height": _beside_legend(len(data)),
+        "zoom": True,
+    }
+
+
+def _between(lo: float | None, hi: float | None) -> str:
+    return "" if lo is None or hi is None else f" [{lo:.3f}, {hi:.3f}]"
 
 
 def _beside_legend(entries: int) -> int:

@@ -39,7 +39,26 @@ _OTHERS = {
     "ace": "ACE",
     "rmsce": "RMS calibration error",
     "aurc": "AURC",
+    "nll_calibration": "NLL: calibration",
+    "nll_refinement": "NLL: refinement",
+    "nll_others": "NLL: other classes",
+    "brier_calibration": "Brier: calibration",
+    "brier_refinement": "Brier: refinement",
+    "brier_within": "Brier: within bins",
 }
+_MEANINGS = {
+    "nll_calibration": "what the best rising relabelling of the confidence would mend",
+    "nll_refinement": "what it would leave of telling right from wrong predictions",
+    "nll_others": "the choice among the classes that were not predicted, which no relabelling touches",
+    "brier_calibration": "squared distance of probability and frequency, by bins of each class's probability",
+    "brier_refinement": "spread of the answers within those bins",
+    "brier_within": "what differs within bins, of either sign; small",
+}
+
+
+def meaning(key: str) -> str:
+    """A line of explanation, where there is one."""
+    return BY_KEY[key].meaning if key in BY_KEY else _MEANINGS.get(key, "")
 
 
 def title(key: str) -> str:

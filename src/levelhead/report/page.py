@@ -1,8 +1,7 @@
 """`report.html`: one page that opens anywhere, without a network, made from a comparison's folder.
 
-The frame is `page.html`, its looks `page.css`, its behaviour `page.js`; all three and plotly's script are written into
-the page. Names come from users: the template escapes all text, `embed.script_json` the data, `figures.text` what plotly
-would read as HTML. The same folder gives the same page, byte for byte.
+Its words are in `page.html`; `frame.py` has what it shares with the other pages. Names come from users: `figures.text`
+escapes what plotly would read as HTML. The same folder gives the same page, byte for byte.
 """
 
 import os
@@ -11,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from levelhead.files import write_text
+from levelhead.plots import hull
 from levelhead.plots.comparison import Comparison, read
 from levelhead.plots.curves import curves
 from levelhead.plots.differences import differences
+from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
-from levelhead.report import embed, figures, probes, rounding, sections, segmentation, table
+from levelhead.report import figures, probes, rounding, sections, segmentation, table
+from levelhead.report.frame import framed
 from levelhead.report.measures import MEASURES
 
 NAME = "report.html"
-_HERE = Path(__file__).parent
 #: What a figure shows, for those who cannot see it.
 _WORDS = {
     "differences": "Each method's NLL after scaling less the baseline's, with the interval of the mean over seeds",
@@ -58,18 +59,12 @@ def build(folder: str | os.PathLike[str]) -> Path:
 
 def render(comparison: Comparison) -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     drawn, cards, problems = _figures(comparison)
     maps, lost = segmentation.maps(comparison)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["count"] = rounding.count
     summary = comparison.summary
-    return environment.get_template("page.html").render(
+    return framed(
+        "page.html",
+        drawn,
         title=str(((comparison.about.get("identity") or {}).get("data") or {}).get("name") or comparison.folder.name),
         comparison=comparison,
         summary=summary,
@@ -83,6 +78,12 @@ def render(comparison: Comparison) -> str:
         pixels=segmentation.grids(summary),
         pixels_note=segmentation.note(summary),
         maps=maps,
+        departures=[
+            (f"departure-{index}-{quantity}", name, words)
+            for index, name in enumerate(probes.curves(summary))
+            for quantity, words in hull.NAMES.items()
+            if f"departure-{index}-{quantity}" in drawn
+        ],
         level=f"{100 * (summary.get('confidence') or 0.95):g} %",
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,
@@ -92,10 +93,6 @@ def render(comparison: Comparison) -> str:
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
         measures=[each for each in MEASURES if each.key != "miou" or maps or summary.get("segmentation")],
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(get_plotlyjs()),
-        payload=Markup(embed.script_json(drawn)),
     )
 
 
@@ -126,8 +123,21 @@ def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[
             # pixels of one image are alike: an interval as of independent rows would be too narrow
             drawn[card.reliability] = figures.reliability(view, intervals=not comparison.summary.get("segmentation"))
             drawn[card.confidence] = figures.confidence(view, top)
+    drawn |= {name: figures.departures(lines, look) for name, lines in _departures(comparison).items()}
     problems = comparison.problems + tuple(text for view in views for text in view.problems)
     return drawn, cards, problems
+
+
+def _departures(comparison: Comparison) -> dict[str, tuple[Departure, ...]]:
+    """What the figures of leaving the data show, by the name of their place on the page."""
+    found = {}
+    for index, tables in enumerate(probes.curves(comparison.summary).values()):
+        for quantity in hull.NAMES:
+            lines = hull.departures(tables, quantity=quantity, order=comparison.methods)
+            known = tuple(line for line in lines if line.method in comparison.methods)
+            if known:
+                found[f"departure-{index}-{quantity}"] = known
+    return found
 
 
 def _card(comparison: Comparison, index: int, view: Pooled) -> Card:

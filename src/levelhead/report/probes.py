@@ -94,15 +94,24 @@ def ensembles(summary: Summary) -> Grid | None:
 
 def probes(summary: Summary) -> list[Grid]:
     """The tables of all probes: those with answers, curves, then those outside of the distribution."""
-    names = _names(summary)
-    found = [table | {"rows": [_named(row, names) for row in table["rows"]]} for table in summary.get("probes") or ()]
-    curves: dict[str, list[Mapping[str, Any]]] = {}
-    for table in found:
-        if table.get("curve"):
-            curves.setdefault(str(table["curve"]), []).append(table)
+    found = _tables(summary)
     single = [_probe(table) for table in found if not table.get("curve") and not table["outside"]]
     outside = [_probe(table) for table in found if not table.get("curve") and table["outside"]]
-    return single + [grid for name, tables in curves.items() for grid in _curve(name, tables)] + outside
+    return single + [grid for name, tables in curves(summary).items() for grid in _curve(name, tables)] + outside
+
+
+def curves(summary: Summary) -> dict[str, list[Mapping[str, Any]]]:
+    """The tables of probes that are points of one curve, such as the distances of `leave_hull`, by its name."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for table in _tables(summary):
+        if table.get("curve"):
+            found.setdefault(str(table["curve"]), []).append(table)
+    return found
+
+
+def _tables(summary: Summary) -> list[Mapping[str, Any]]:
+    names = _names(summary)
+    return [table | {"rows": [_named(row, names) for row in table["rows"]]} for table in summary.get("probes") or ()]
 
 
 def _names(summary: Summary) -> dict[str, str]:

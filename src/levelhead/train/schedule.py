@@ -4,10 +4,10 @@ Written like every other word: ``one_cycle(warmup=0.2)``, ``cosine``, ``steps(at
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from levelhead.binding import built
 from levelhead.errors import unknown
 from levelhead.grammar import parse_term
 from levelhead.member import Member, number, show
@@ -105,7 +105,7 @@ class Constant(Schedule):
         return 1.0
 
 
-SCHEDULES: dict[str, Callable[..., Schedule]] = {
+SCHEDULES: dict[str, type[Schedule]] = {
     "one_cycle": OneCycle,
     "cosine": Cosine,
     "linear": Linear,
@@ -140,16 +140,7 @@ def parse_schedule(text: str, epochs: int) -> Schedule:
     term = parse_term(text.replace("one-cycle", "one_cycle"))
     if term.name not in SCHEDULES:
         raise unknown("schedule", term.name, SCHEDULES)
-    arguments = {}
-    for key, value in term.args:
-        if key is None:
-            raise ValueError(f"{text}: give a schedule's arguments by name, such as steps(at=[0.5, 0.75], by=0.1)")
-        arguments[key] = value
-    try:
-        schedule = SCHEDULES[term.name](**arguments)
-    except TypeError:
-        fields = ", ".join(SCHEDULES[term.name].__dataclass_fields__) or "none"  # type: ignore[attr-defined]
-        raise ValueError(f"{text}: the arguments of {term.name} are: {fields}") from None
+    schedule = built(SCHEDULES[term.name], term)
     if isinstance(schedule, Steps) and schedule.at[-1] >= max(epochs, 1) and schedule.at[-1] >= 1:
         raise ValueError(
             f"{text}: a step at epoch {show(schedule.at[-1])} is never reached in {epochs} epochs; "

@@ -10,7 +10,7 @@
 What a column means is decided elsewhere (`names.py`). Pickles are refused: opening one runs the code in it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class Store:
     """An opened file. `read(names, rows)` gives blocks of about `rows` rows, from the start at every call.
 
     `notes`: role, classes and meta as text, where the file has them. `whole`: why the file is read at once; empty where
-    it streams.
+    it streams. `own`: what labels and ids are called in files of ours. `typed`: whether the format tells numbers from
+    text.
     """
 
     path: Path
@@ -44,25 +45,32 @@ class Store:
     read: Callable[[Sequence[str], int], Iterator[Block]]
     notes: Mapping[str, str] = field(default_factory=dict)
     whole: str = ""
+    own: tuple[str, str] = ("labels", "ids")
+    typed: bool = True
 
 
 def open_store(path: Path) -> Store:
     """Open a file by its ending. ValueError, with the path: missing, cut short, another format, or a pickle."""
-    from levelhead.evaluate.arrays import open_npz, open_safetensors
-    from levelhead.evaluate.tables import open_csv, open_parquet
+    from levelhead.prediction_files.arrays import open_npz, open_safetensors
+    from levelhead.prediction_files.tables import open_csv, open_parquet
 
-    formats = {".npz": open_npz, ".safetensors": open_safetensors, ".parquet": open_parquet, ".csv": open_csv}
+    formats = {".safetensors": open_safetensors, ".npz": open_npz, ".parquet": open_parquet, ".csv": open_csv}
+    refuse_ending(path, formats)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    return formats[path.suffix.lower()](path)
+
+
+def refuse_ending(path: Path, formats: Iterable[str]) -> None:
+    """ValueError for a path whose ending is none of the formats'."""
     ending = path.suffix.lower()
     if ending in _PICKLES:
         raise ValueError(
-            f"{path}: {ending} files may hold pickles, which run code when opened, so they are not read; "
-            "save arrays instead: numpy.savez('preds.npz', logits=..., labels=...)"
+            f"{path}: {ending} files may hold pickles, which run code when opened, so they are neither read nor "
+            "written; save arrays instead: numpy.savez('preds.npz', logits=..., labels=...)"
         )
     if ending not in formats:
         raise ValueError(f"{path}: predictions are {', '.join(formats)} files, not {ending or 'without an ending'!r}")
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    return formats[ending](path)
 
 
 def unreadable(path: Path, kind: str, error: object) -> ValueError:

@@ -1,15 +1,17 @@
 """`.parquet` and `.csv`: tables, read a batch of rows at a time by Arrow."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from levelhead.evaluate.names import TEXT
-from levelhead.evaluate.store import Block, Column, Store, unreadable
+from levelhead.prediction_files.names import IDS, TEXT
+from levelhead.prediction_files.store import Block, Column, Store, unreadable
 
-_CSV_BLOCK = 1 << 19  # bytes of text; Arrow reads some thirty ahead, and a row must fit into one
+_CSV_BLOCK = 1 << 19  # bytes of text
+_LONGEST = 1 << 26  # bytes of a line
 
 
 def open_parquet(path: Path) -> Store:
@@ -24,13 +26,14 @@ def open_parquet(path: Path) -> Store:
         raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "parquet", error) from None
+    _refuse_twins(path, schema.names)
     columns = {field.name: _column(field.type, rows) for field in schema}
     notes = {
         key.decode(): value.decode("utf-8", "replace")
         for key, value in (schema.metadata or {}).items()
         if key in (b"role", b"classes", b"meta")
     }
-    return Store(path, columns, lambda names, count: _read_parquet(path, names, count), notes)
+    return Store(path, columns, lambda names, count: _read_parquet(path, names, count), notes, own=("label", "id"))
 
 
 def _column(kind: Any, rows: int | None) -> Column:
@@ -47,6 +50,7 @@ def _column(kind: Any, rows: int | None) -> Column:
         (types.is_boolean, "b"),
         (types.is_string, "U"),
         (types.is_large_string, "U"),
+        (types.is_string_view, "U"),
     ):
         if is_kind(kind):
             return Column(letter, rows)
@@ -63,6 +67,9 @@ def _read_parquet(path: Path, names: Sequence[str], rows: int) -> Iterator[Block
             for batch in file.iter_batches(rows, columns=list(names)):
                 yield {name: _values(path, name, batch.column(batch.schema.names.index(name)), seen) for name in names}
                 seen += batch.num_rows
+            if not seen:  # one empty block, which has the types
+                empty = file.schema_arrow.empty_table()
+                yield {name: _values(path, name, empty.column(name).combine_chunks(), 0) for name in names}
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError) as error:
@@ -75,13 +82,17 @@ def open_csv(path: Path) -> Store:
     from pyarrow import csv
 
     try:
-        with csv.open_csv(path, _by_block()) as reader:
+        with csv.open_csv(path, _by_block(path)) as reader:
             schema = reader.schema
             role = _role(reader, schema.names)
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "csv", error) from None
+    _refuse_twins(path, schema.names)
+    mark = next((mark for mark in (";", "\t", "|") if len(schema.names) == 1 and mark in schema.names[0]), None)
+    if mark:
+        raise ValueError(f"{path}: columns are separated by {mark!r}; write the table with commas between them")
     columns = {}
     for field in schema:
         found = _column(field.type, None)
@@ -92,40 +103,70 @@ def open_csv(path: Path) -> Store:
     kinds = {
         name: "string" if column.kind == "U" else "double" for name, column in columns.items() if column.kind in "Ufi"
     }
-    return Store(path, columns, lambda names, rows: _read_csv(path, names, kinds), {"role": role} if role else {})
+    notes = {} if role is None else {"role": role}
+
+    def read(names: Sequence[str], rows: int) -> Iterator[Block]:
+        return _read_csv(path, names, kinds, role)
+
+    return Store(path, columns, read, notes, own=("label", "id"), typed=False)
 
 
-def _by_block() -> Any:
+def _refuse_twins(path: Path, names: Sequence[str]) -> None:
+    twins = [name for name, times in Counter(names).items() if times > 1]
+    if twins:
+        raise ValueError(f"{path} has several columns called {twins[0]!r}; give each a name of its own")
+
+
+def _by_block(path: Path) -> Any:
     from pyarrow import csv
 
-    # with threads Arrow decodes dozens of blocks ahead
-    return csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False)
+    with path.open("rb") as file:
+        longest = max(len(file.readline(_LONGEST)), len(file.readline(_LONGEST)))
+    # a row must fit into a block; with threads Arrow decodes dozens of them ahead
+    return csv.ReadOptions(block_size=max(_CSV_BLOCK, 4 * longest), use_threads=False)
 
 
-def _role(reader: Any, names: Sequence[str]) -> str:
+def _role(reader: Any, names: Sequence[str]) -> str | None:
     if "role" not in names:
-        return ""
+        return None
     first = reader.read_next_batch().column(list(names).index("role"))
-    return str(first[0].as_py()) if len(first) else ""
+    return (first[0].as_py() or "") if len(first) else None
 
 
-def _read_csv(path: Path, names: Sequence[str], kinds: dict[str, str]) -> Iterator[Block]:
+def _read_csv(path: Path, names: Sequence[str], kinds: dict[str, str], role: str | None) -> Iterator[Block]:
     import pyarrow
     from pyarrow import csv
 
     # null words are left alone, so that NaN arrives as NaN and is refused with its row
-    convert = csv.ConvertOptions(column_types=kinds, include_columns=list(names), null_values=[""])
-    convert.strings_can_be_null = True
+    wanted = [*names, *(["role"] if role is not None and "role" not in names else [])]
+    convert = csv.ConvertOptions(column_types=kinds, include_columns=wanted, null_values=[""])
     seen = 0
     try:
-        with csv.open_csv(path, _by_block(), convert_options=convert) as reader:
+        with csv.open_csv(path, _by_block(path), convert_options=convert) as reader:
             for batch in reader:
-                yield {name: _values(path, name, batch.column(i), seen) for i, name in enumerate(names)}
+                block = {name: _values(path, name, batch.column(i), seen) for i, name in enumerate(wanted)}
+                if role is not None:
+                    _one_role(path, block["role"], role)
+                _refuse_empty(path, {name: block[name] for name in names if name.lower() not in IDS}, seen)
+                yield {name: block[name] for name in names}
                 seen += batch.num_rows
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "csv", error) from None
+
+
+def _one_role(path: Path, roles: np.ndarray, role: str) -> None:
+    if (roles != role).any():
+        several = sorted({*roles.tolist(), role})
+        raise ValueError(f"{path}: rows have several roles ({', '.join(several)}); keep one a file")
+
+
+def _refuse_empty(path: Path, block: Block, seen: int) -> None:
+    """ValueError for a cell of text without a letter; an id may be one."""
+    for name, words in block.items():
+        if words.dtype.kind == "U" and (words == "").any():
+            raise ValueError(f"{path}: column {name} has an empty cell in row {seen + int((words == '').argmax())}")
 
 
 def _values(path: Path, name: str, column: Any, seen: int) -> np.ndarray:
@@ -144,6 +185,6 @@ def _values(path: Path, name: str, column: Any, seen: int) -> np.ndarray:
     if types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
-    if types.is_string(kind) or types.is_large_string(kind):
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return np.array(column.to_pylist(), dtype=np.str_)
     return column.to_numpy(zero_copy_only=False)

@@ -3,7 +3,8 @@
 Clear names, in capitals or not: `logits`, `probs` (or `prob`, `proba`, `probability`, `softmax`), alone or as a word of
 a name such as `test_logits`; as an array (N, C), a column of lists, columns `probs_0`... or `probs_cat`..., or one
 column for class 1 of two; `label` (`labels`, `target`, `y`, `y_true`, `true`); `id`. Without scores: `predicted` and
-`confidence` beside the label.
+`confidence` beside the label. Where several names would do, those of our own files go first: `logits` or `probs`,
+`labels` and `ids` of arrays, `label` and `id` of tables.
 """
 
 import re
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from levelhead.errors import unknown
-from levelhead.evaluate.store import Column, Store
+from levelhead.prediction_files.store import Column, Store
 
 Kind = Literal["logits", "probs"]
+Labels = Literal["needed", "welcome", "ignored"]
 
 _WORDS: dict[str, Kind] = {
     **dict.fromkeys(("logits", "logit"), "logits"),
@@ -24,6 +26,10 @@ LABEL = ("label", "labels", "target", "targets", "y", "y_true", "true", "truth",
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 CONFIDENCE = ("confidence", "confidences", "conf")
 IDS = ("id", "ids")
+# how the caller says it: on the command line, and to `Predictions.load` and `evaluate`
+_KIND_WORDS = "--logits or --probs (in Python kind='logits' or kind='probs')"
+_SCORES_WORDS = "--scores NAME (scores='NAME')"
+_LABEL_WORDS = "--label NAME (label='NAME')"
 #: Columns that hold names, in a format that does not say what it holds.
 TEXT = frozenset((*LABEL, *PREDICTED, *IDS, "role"))
 
@@ -40,35 +46,48 @@ class Layout:
     confidence: str | None = None
     classes: tuple[str, ...] = ()  # names that the columns' own names give
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All of them."""
+        named = (self.predicted, self.confidence, self.label, self.ids)
+        return (*self.scores, *(name for name in named if name))
 
-def find(store: Store, kind: Kind | None, scores: str | None, label: str | None, needs_label: bool) -> Layout:
+
+def find(store: Store, kind: Kind | None, scores: str | None, label: str | None, labels: Labels) -> Layout:
     """Decide on the columns of `store`. ValueError where a name is missing or unclear: it says which option tells.
 
     `kind`, `scores`, `label`: what the caller said (``--logits`` or ``--probs``, ``--scores``, ``--label``).
     """
     names = store.columns
-    own_label = _label(store, label, needs_label)
-    ids = _one_of(names, IDS)
+    own_label = _label(store, label, labels == "needed")
+    ids = _ids(store, own_label)
     taken = {own_label, ids, "role"}
     untaken = {name: column for name, column in names.items() if name not in taken}
-    for name, column in untaken.items():
-        if column.kind not in "fiub" and kind_of(name):
-            raise ValueError(f"{store.path}: column {name} must hold numbers, but holds words or something else")
+    wordy = [name for name, column in untaken.items() if column.kind not in "fiub" and kind_of(name)]
     try:
         groups = _groups(untaken, scores)
     except ValueError as error:
-        raise ValueError(f"{store.path}: {error}") from None
+        raise _no_numbers(store, wordy[0]) if wordy else ValueError(f"{store.path}: {error}") from None
+    if not groups and wordy:
+        raise _no_numbers(store, wordy[0])
     chosen = _choose(store, groups, kind, scores)
     if chosen is not None:
-        found, members = chosen
-        return Layout(found, members.columns, own_label, ids, classes=members.classes)
+        found, name, members = chosen
+        odd = [each for each in wordy if name and each.startswith(name)]
+        if odd:  # one class of the group, for all that its name says: without it the others would be renumbered
+            raise _no_numbers(store, odd[0])
+        return Layout(found, members.columns, None if labels == "ignored" else own_label, ids, classes=members.classes)
     predicted, confidence = _one_of(names, PREDICTED), _one_of(names, CONFIDENCE)
     if confidence is not None and predicted is not None and own_label is not None:
         return Layout("top_label", (), own_label, ids, predicted, confidence)
     loose = [name for name, column in names.items() if name not in taken and column.kind in "fiu" and not column.width]
     if kind is not None and scores is None and len(loose) >= 2:
-        return Layout(kind, tuple(loose), own_label, ids, classes=tuple(loose))
+        return Layout(kind, tuple(loose), None if labels == "ignored" else own_label, ids, classes=tuple(loose))
     raise ValueError(_what_is_missing(store, loose))
+
+
+def _no_numbers(store: Store, name: str) -> ValueError:
+    return ValueError(f"{store.path}: column {name} must hold numbers, but holds words or something else")
 
 
 @dataclass(frozen=True)
@@ -125,25 +144,27 @@ def kind_of(name: str) -> Kind | None:
 
 def _choose(
     store: Store, groups: dict[str, _Group], kind: Kind | None, wanted: str | None
-) -> tuple[Kind, _Group] | None:
+) -> tuple[Kind, str, _Group] | None:
     if wanted is not None:
         if wanted not in groups:
             raise ValueError(f"{store.path}: {unknown('array or group of columns', wanted, groups)}")
         groups = {wanted: groups[wanted]}
     clear = {name: said for name in groups if (said := kind_of(name))}
-    if len(set(clear.values())) > 1:
-        if kind is None:
-            raise ValueError(
-                f"{store.path} holds both logits and probabilities ({', '.join(clear)}): say --logits or --probs"
-            )
+    if len(set(clear.values())) > 1 and kind is not None:
         clear = {name: said for name, said in clear.items() if said == kind}
+    clear = {name: said for name, said in clear.items() if name == said} or clear
+    if len(set(clear.values())) > 1:
+        raise ValueError(f"{store.path} holds both logits and probabilities ({', '.join(clear)}): say {_KIND_WORDS}")
     if len(clear) > 1:
-        raise ValueError(f"{store.path} holds {' and '.join(clear)}: say which with --scores NAME")
+        raise ValueError(f"{store.path} holds {' and '.join(clear)}: say which with {_SCORES_WORDS}")
     if clear:
         name, said = next(iter(clear.items()))
         if kind is not None and said != kind:
-            raise ValueError(f"{store.path} calls its scores {name!r}, but --{kind} was given: rename them, or drop it")
-        return said, groups[name]
+            raise ValueError(
+                f"{store.path} calls its scores {name!r}, but was told that they are {kind}: rename them, or leave "
+                "that unsaid"
+            )
+        return said, name, groups[name]
     if not groups:
         return None
     listed = " and ".join(repr(name or "0, 1, 2...") for name in groups)
@@ -151,12 +172,12 @@ def _choose(
         if _one_of(store.columns, PREDICTED) and _one_of(store.columns, CONFIDENCE):
             return None  # clear names for the top label, beside numbers that nobody named
         raise ValueError(
-            f"{store.path}: are the numbers in {listed} logits or probabilities? Say --logits or --probs; it is never "
+            f"{store.path}: are the numbers in {listed} logits or probabilities? Say {_KIND_WORDS}; it is never "
             "guessed from the values"
         )
     if len(groups) > 1:
-        raise ValueError(f"{store.path} holds {listed}: say which are the {kind} with --scores NAME")
-    return kind, next(iter(groups.values()))
+        raise ValueError(f"{store.path} holds {listed}: say which are the {kind} with {_SCORES_WORDS}")
+    return kind, *next(iter(groups.items()))
 
 
 def _label(store: Store, wanted: str | None, needed: bool) -> str | None:
@@ -165,14 +186,29 @@ def _label(store: Store, wanted: str | None, needed: bool) -> str | None:
             raise ValueError(f"{store.path}: {unknown('column', wanted, store.columns)}")
         return wanted
     found = [name for name in store.columns if name.lower() in LABEL]
+    if store.own[0] in found:
+        return store.own[0]
     if len(found) > 1:
-        raise ValueError(f"{store.path} has {' and '.join(found)}: say which is the label with --label NAME")
+        raise ValueError(f"{store.path} has {' and '.join(found)}: say which is the label with {_LABEL_WORDS}")
     if not found and needed:
         raise ValueError(
-            f"{store.path} needs labels, but holds {', '.join(store.columns) or 'nothing'}; name the column labels, or "
-            "say --label NAME"
+            f"{store.path} needs labels, but holds {', '.join(store.columns) or 'nothing'}; name the column "
+            f"{store.own[0]}, or say {_LABEL_WORDS}"
         )
     return found[0] if found else None
+
+
+def _ids(store: Store, label: str | None) -> str | None:
+    """Ours by name; another's where it could name examples at all."""
+    if store.own[1] in store.columns:
+        return store.own[1]
+    rows = store.columns[label].rows if label else None
+    able = {
+        name: column
+        for name, column in store.columns.items()
+        if column.kind in "iuU" and column.width == 0 and rows in (None, column.rows)
+    }
+    return _one_of(able, IDS)
 
 
 def _one_of(names: Mapping[str, Column], known: Sequence[str]) -> str | None:
@@ -184,7 +220,7 @@ def _what_is_missing(store: Store, loose: list[str]) -> str:
     if len(loose) >= 2:
         return (
             f"{store.path}: are the columns {', '.join(loose[:4])}{'...' if len(loose) > 4 else ''} logits or "
-            "probabilities? Say --logits or --probs; it is never guessed from the values"
+            f"probabilities? Say {_KIND_WORDS}; it is never guessed from the values"
         )
     return (
         f"{store.path} needs `logits` or `probs`, one column a class, or `predicted` and `confidence` beside the "

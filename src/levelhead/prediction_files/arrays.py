@@ -12,9 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from levelhead.evaluate.store import Block, Column, Store, unreadable
+from levelhead.prediction_files.store import Block, Column, Store, unreadable
 
 _NOTES = ("role", "classes", "meta")
+_PIECE = 1 << 20  # bytes
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, KeyError, NotImplementedError)
 
 
@@ -24,6 +25,8 @@ def open_npz(path: Path) -> Store:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
+                if not member.endswith(".npy"):  # whatever else lies in the archive is no array
+                    continue
                 name = member.removesuffix(".npy")
                 with archive.open(member) as file:
                     shape, fortran, dtype = _header(file)
@@ -42,6 +45,29 @@ def open_npz(path: Path) -> Store:
         raise unreadable(path, "npz", error) from None
     whole = f"{', '.join(apart)} in Fortran order: a row's numbers lie apart" if apart else ""
     return Store(path, columns, lambda names, rows: _read_npz(path, names, rows), notes, whole)
+
+
+def open_npy(path: Path, name: str) -> Store:
+    """A single array, as a store with one column of this name. ValueError for Python objects, which are pickles."""
+    try:
+        with path.open("rb") as file:
+            shape, fortran, dtype = _header(file)
+    except (*_BAD_ZIP, FileNotFoundError) as error:
+        raise unreadable(path, "npy", error) from None
+    if dtype.hasobject:
+        raise ValueError(f"{path} holds Python objects, a pickle, which runs code when opened: save plain numbers")
+    if not shape:
+        raise ValueError(f"{path} holds a single number")
+    columns = {name: Column(dtype.kind, shape[0], math.prod(shape[1:]) if len(shape) > 1 else 0)}
+
+    def read(names: Sequence[str], rows: int) -> Iterator[Block]:
+        with path.open("rb") as file:
+            try:
+                yield from ({name: values} for values in _slices(file, rows))
+            except EOFError as error:
+                raise unreadable(path, "npy", error) from None
+
+    return Store(path, columns, read, whole="Fortran order" if fortran and len(shape) > 1 else "")
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -75,18 +101,24 @@ def _slices(file: IO[bytes], rows: int) -> Iterator[np.ndarray]:
     if fortran and width > 1:
         flat = np.frombuffer(_exactly(file, math.prod(shape) * dtype.itemsize), dtype)
         array = flat.reshape(shape[::-1]).T
-        for start in range(0, shape[0], rows):
+        for start in range(0, max(1, shape[0]), rows):  # of no row one empty block, which has the type
             yield np.ascontiguousarray(array[start : start + rows])
         return
-    for start in range(0, shape[0], rows):
+    for start in range(0, max(1, shape[0]), rows):
         n = min(rows, shape[0] - start)
         yield np.frombuffer(_exactly(file, n * width * dtype.itemsize), dtype).reshape(n, *shape[1:])
 
 
-def _exactly(file: IO[bytes], size: int) -> bytes:
-    contents = file.read(size)
-    if len(contents) < size:
-        raise EOFError(f"{size - len(contents)} bytes are missing")
+def _exactly(file: IO[bytes], size: int) -> bytearray:
+    """So many bytes, in memory that may be written to; in pieces, since what unpacks them copies each."""
+    contents = bytearray(size)
+    view, done = memoryview(contents), 0
+    while done < size:
+        piece = file.read(min(size - done, _PIECE))
+        if not piece:
+            raise EOFError(f"{size - done} bytes are missing")
+        view[done : done + len(piece)] = piece
+        done += len(piece)
     return contents
 
 
@@ -104,6 +136,7 @@ def open_safetensors(path: Path) -> Store:
         with safe_open(path, framework="numpy") as file:  # refuses what is cut short
             header = file.metadata() or {}
         notes = json.loads(header["levelhead"]) if "levelhead" in header else header
+        kept = {name: str(notes[name]) for name in _NOTES if name in notes}
     except (SafetensorError, OSError, TypeError, json.JSONDecodeError) as error:
         raise unreadable(path, "safetensors", error) from None
     places, columns = _places(path), {}
@@ -114,7 +147,6 @@ def open_safetensors(path: Path) -> Store:
     if "ids_utf8" in columns and "ids_length" in columns:
         del columns["ids_utf8"]
         columns["ids"] = Column("U", columns.pop("ids_length").rows)
-    kept = {name: str(notes[name]) for name in _NOTES if name in notes}
     return Store(path, columns, lambda names, rows: _read_safetensors(path, places, columns, names, rows), kept)
 
 
@@ -140,8 +172,6 @@ def _read_safetensors(
     names: Sequence[str],
     rows: int,
 ) -> Iterator[Block]:
-    import torch
-
     total = columns[names[0]].rows or 0
     used = 0  # bytes of the ids that were read
     with path.open("rb") as file:
@@ -152,7 +182,7 @@ def _read_safetensors(
             file.seek(first + start * width * dtype.itemsize)
             return np.frombuffer(_exactly(file, n * width * dtype.itemsize), dtype).reshape(n, *shape[1:])
 
-        for start in range(0, total, rows):
+        for start in range(0, max(1, total), rows):
             n = min(rows, total - start)
             block: Block = {}
             for name in names:
@@ -163,9 +193,15 @@ def _read_safetensors(
                     block[name] = _words(text, lengths)
                     continue
                 values = read(name, start, n)
-                bfloat16 = places[name][0] == "BF16"  # NumPy has no such type: its bits are handed on
-                block[name] = torch.from_numpy(values.copy()).view(torch.bfloat16) if bfloat16 else values
+                block[name] = _bfloat16(values) if places[name][0] == "BF16" else values
             yield block
+
+
+def _bfloat16(bits: np.ndarray) -> Any:
+    """A tensor: NumPy has no such type."""
+    import torch
+
+    return torch.from_numpy(bits).view(torch.bfloat16)
 
 
 def _words(text: bytes, lengths: np.ndarray) -> np.ndarray:
