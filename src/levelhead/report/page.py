@@ -18,7 +18,7 @@ from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
 from levelhead.report import embed, figures, probes, rounding, sections, segmentation, table
-from levelhead.report.measures import MEASURES
+from levelhead.report.measures import MEASURES, MIOU
 
 NAME = "report.html"
 _HERE = Path(__file__).parent
@@ -91,7 +91,7 @@ def render(comparison: Comparison) -> str:
         configuration=sections.configuration(comparison),
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
-        measures=[each for each in MEASURES if each.key != "miou" or maps or summary.get("segmentation")],
+        measures=[*MEASURES, *([MIOU] if summary.get("segmentation") else [])],
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         behaviour=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),
