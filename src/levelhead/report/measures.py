@@ -22,13 +22,15 @@ MEASURES: tuple[Measure, ...] = (
     Measure("ece", "ECE", True, "expected calibration error: mean distance between confidence and accuracy, by bins"),
     Measure("gap", "gap", None, "mean confidence less accuracy: above zero over-confident, below under-confident"),
     Measure("accuracy", "accuracy", False, "share of right answers; scaling does not change it", scale=100),
-    Measure("miou", "mIoU", False, "intersection over union of the classes, mean; of all pixels of test", scale=100),
     Measure("brier", "Brier", True, "squared distance between probabilities and the answer, a proper score, 0 to 2"),
     Measure("oe", "OE", True, "over-confidence error: like ECE, counting only bins that are too sure"),
     Measure("mce", "MCE", True, "the largest distance of any bin; noisy where bins hold few examples"),
     Measure("adaptive_ece", "adaptive ECE", True, "ECE with bins that hold equally many examples"),
     Measure("classwise_ece", "class-wise ECE", True, "ECE of every class's probability, averaged over classes"),
 )
+
+#: What a segmentation is measured by beside them.
+MIOU = Measure("miou", "mIoU", False, "intersection over union, mean over classes; of all pixels of test", scale=100)
 
 BY_KEY = {measure.key: measure for measure in MEASURES}
 

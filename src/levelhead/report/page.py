@@ -20,7 +20,7 @@ from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
 from levelhead.report import figures, probes, rounding, sections, segmentation, table
 from levelhead.report.frame import framed
-from levelhead.report.measures import MEASURES
+from levelhead.report.measures import MEASURES, MIOU
 
 NAME = "report.html"
 #: What a figure shows, for those who cannot see it.
@@ -92,7 +92,7 @@ def render(comparison: Comparison) -> str:
         configuration=sections.configuration(comparison),
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
-        measures=[each for each in MEASURES if each.key != "miou" or maps or summary.get("segmentation")],
+        measures=[*MEASURES, *([MIOU] if summary.get("segmentation") else [])],
     )
 
 

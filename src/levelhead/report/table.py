@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from levelhead.report import rounding
-from levelhead.report.measures import BY_KEY, MEASURES, Measure
+from levelhead.report.measures import BY_KEY, MEASURES, MIOU, Measure
 
 Summary = Mapping[str, Any]
 Statistics = Mapping[str, Any]  # mean, lo, hi, diff, diff_lo, diff_hi; None, or absent, where undefined
@@ -75,8 +75,8 @@ def leading(summary: Summary) -> Table:
     after = [*_both(summary, nll, "scaled"), _values(summary, ece, "scaled")]
     before = [*_both(summary, ece, "raw"), _values(summary, gap, "raw")]
     either = _both(summary, accuracy, "raw")
-    if _any(summary, BY_KEY["miou"], "raw", "mean"):
-        either += _both(summary, BY_KEY["miou"], "raw")
+    if _any(summary, MIOU, "raw", "mean"):
+        either += _both(summary, MIOU, "raw")
     groups = [
         Group("after scaling", tuple(after)),
         Group("before scaling", tuple(before)),
@@ -90,7 +90,7 @@ def leading(summary: Summary) -> Table:
 def everything(summary: Summary) -> Table:
     """Every measure before and after scaling, as a mean and a difference; measures that no row has are left out."""
     groups = []
-    for measure in MEASURES:
+    for measure in (*MEASURES, MIOU):
         columns: list[Column] = []
         for state, head in (("raw", "before"), ("scaled", "after")):
             if measure.key in ("accuracy", "miou"):  # scaling does not change them

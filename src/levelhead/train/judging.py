@@ -24,10 +24,9 @@ def on_curve(epoch: int, epochs: int) -> bool:
 
 
 def measured(logits: np.ndarray, labels: np.ndarray, role: str) -> dict[str, float]:
-    """NLL and accuracy of logits ``(N, C)``, computed in float64, as entries of a run's history."""
-    scores, wanted = torch.from_numpy(logits).double(), torch.from_numpy(labels)
-    nll = torch.nn.functional.cross_entropy(scores, wanted)
-    return {f"{role}_nll": float(nll), f"{role}_accuracy": float((scores.argmax(1) == wanted).double().mean())}
+    """NLL and accuracy of logits ``(N, C)``, as entries of a run's history."""
+    nll, accuracy = (measure(logits=logits, labels=labels) for measure in (metrics.nll, metrics.accuracy))
+    return {f"{role}_nll": float(nll), f"{role}_accuracy": float(accuracy)}
 
 
 def top_accuracy(logits: np.ndarray, labels: np.ndarray, top: int) -> float:
@@ -37,7 +36,7 @@ def top_accuracy(logits: np.ndarray, labels: np.ndarray, top: int) -> float:
     0.5
     """
     if top == 1:
-        return float((logits.argmax(1) == labels).mean())
+        return float(metrics.accuracy(logits=logits, labels=labels))
     order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
     return float((order == labels[:, None]).any(1).mean())
 

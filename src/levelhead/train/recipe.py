@@ -127,7 +127,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "image": {"epochs": 20, "batch": 128, "lr": 0.1},
     "vector": {"epochs": 60, "batch": 64, "lr": 0.05},
     "text": {name: value for name, value in PAPERS["kim"].arguments.items() if name != "select"},
-    "segmentation": {"epochs": 25, "batch": 8, "lr": 0.05},
+    "segmentation": {"epochs": 25, "batch": 8, "optimizer": "adamw", "lr": 0.003, "weight_decay": 0.01},
     "digits": {"epochs": 100, "batch": 32, "lr": 0.1},
     "spiral": {"epochs": 100, "batch": 64, "lr": 0.05},
 }
