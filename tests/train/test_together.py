@@ -135,8 +135,8 @@ def test_sums_by_hand(ranks):
 def test_the_files_are_written_once_and_whole(ranks):
     folder, source = ranks[0] / "executed", digits()
     for found in ranks[1]:
-        assert found["files"] == [".lock", "cal.safetensors", "inputs.json", "model.safetensors", "records", "run.json",
-                                  "test.safetensors"]  # fmt: skip
+        assert not [name for name in found["files"] if "partial" in name or name == "checkpoint.pt"]
+        assert {"cal.safetensors", "test.safetensors", "model.safetensors", "run.json"} <= set(found["files"])
     said = lh.Predictions.load(folder / "test.safetensors")
     assert np.array_equal(said.ids, source.splits["test"].ids)
     assert np.array_equal(said.labels, source.splits["test"].labels)

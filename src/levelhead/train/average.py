@@ -1,7 +1,8 @@
 """Weights averaged over the updates: evaluated and saved in place of the last ones.
 
-Batch norm's running averages, and all other buffers, are copied from the network that trains, not averaged with the
-weights: they are means over the last batches already.
+Batch norm's running averages are averaged with the weights that they belong to; buffers that are no floating point
+numbers are copied. (Copied running averages belong to the last weights: on digits, constant rate, 15 epochs, 4 seeds,
+the NLL on cal was 0.43 with them over epochs 6 to 15, 0.16 with averaged ones, and 0.22 without any average.)
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,20 @@ class Average(AveragedModel):
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         super().__init__(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.decay = decay
         self.requires_grad_(False)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take up the weights after an update."""
+        pairs = zip(self.module.buffers(), model.buffers(), strict=True)
+        before = [(mine, mine.clone(), now) for mine, now in pairs if mine.is_floating_point()]
+        begun = bool(self.n_averaged)
+        # torch would average whole numbers too, and cut 4.9999 to 4
+        super().update_parameters(model)
+        if begun:
+            for mine, old, now in before:
+                mine.copy_(old.lerp(now, 1 - self.decay))
 
     @contextmanager
     def inside(self, model: nn.Module) -> Iterator[None]:

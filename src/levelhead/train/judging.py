@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from levelhead import metrics
 from levelhead.data import Dataset
 from levelhead.train.average import tensors
 from levelhead.train.recipe import Recipe
