@@ -6,7 +6,6 @@ Nothing here reads test, and what is measured on cal is for the picture alone. N
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from levelhead import metrics
