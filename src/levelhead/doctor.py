@@ -79,11 +79,23 @@ def _data(data_dir: Path | None) -> dict[str, str]:
     from levelhead.data import names
     from levelhead.data.places import data_root
 
-    root = data_root(None if data_dir is None else str(data_dir))
-    found = {"looked in": str(root)}
+    there = datasets_found(data_dir)
+    found = {"looked in": str(data_root(None if data_dir is None else str(data_dir)))}
     for name in names():
-        folders = FOLDERS.get(name)
-        there = [folder for folder in folders or () if (root / folder).exists()]
         missing = "downloaded when asked for" if name in DOWNLOADED else "its files are yours to put there"
-        found[name] = "embedded" if folders is None else f"in {there[0]}" if there else f"not found ({missing})"
+        found[name] = (
+            "embedded" if name not in FOLDERS else f"in {there[name]}" if name in there else f"not found ({missing})"
+        )
     return found
+
+
+def datasets_found(data_dir: Path | None) -> dict[str, str]:
+    """The named data sets whose folder is there, and which it is."""
+    from levelhead.data.places import data_root
+
+    root = data_root(None if data_dir is None else str(data_dir))
+    return {
+        name: next(folder for folder in folders if (root / folder).exists())
+        for name, folders in FOLDERS.items()
+        if any((root / folder).exists() for folder in folders)
+    }
