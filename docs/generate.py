@@ -9,6 +9,7 @@ from typing import Any
 
 import levelhead as lh
 from levelhead.report.listings import methods_table
+from levelhead.reproduce import ledger
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "bench" / "results"
@@ -249,7 +250,18 @@ def leaderboard(folder: Path) -> str:
     return "\n".join(lines)
 
 
-PAGES = {"methods.md": methods, "fashion-mnist.md": study, "benchmarks.md": benchmarks, "../README.md": readme}
+def claims_ledger() -> str:
+    """The ledger of the papers' claims."""
+    return ledger.page(RESULTS / "claims")
+
+
+PAGES = {
+    "methods.md": methods,
+    "fashion-mnist.md": study,
+    "claims.md": claims_ledger,
+    "benchmarks.md": benchmarks,
+    "../README.md": readme,
+}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,7 @@ class DataSet(BaseModel):
     images: int = Field(ge=1)
     shape: tuple[int, ...]
     classes: int = Field(ge=2)
+    kind: Literal["image", "text", "vector"] = "image"
 
 
 class Design(BaseModel):
@@ -74,8 +75,7 @@ class Design(BaseModel):
         """How often each is seen."""
         from levelhead.train import make_recipe
 
-        kind = {1: "text"}.get(len(self.about.shape), "image")
-        return make_recipe(self.about.data, kind, self.recipe, **self.training).epochs
+        return make_recipe(self.about.data, self.about.kind, self.recipe, **self.training).epochs
 
 
 @cache
