@@ -56,7 +56,7 @@ def _head(rows: Sequence[Row], records: Mapping[str, Records]) -> Iterator[str]:
         "manage, not at the papers' scale; failures stay in. Paired over seeds, 95 % Student-t intervals in brackets: "
         "*holds*, the interval lies wholly on the claimed side; *fails*, wholly on the other; *cannot tell*, neither, "
         "with the smallest difference that so many seeds could have shown; *premise absent*, the effect that the "
-        "claim builds on is not there; *not run*, with the reason. Where plain training did not reach 99 % in training, "
+        "claim builds on is not there; *not run*, with the reason. Where plain training stayed below 99 % in training, "
         "*fails* is *fails at this scale*. With several beds a claim holds only if it holds on each that was run; with "
         "several comparators all must be beaten. Tests in italics are printed and decide nothing."
     )
@@ -135,7 +135,7 @@ def _many(rows: Sequence[Row]) -> Iterator[str]:
     yield from ("", "## So many tests", "")
     yield (
         f"{len(tested)} claims on beds were tested by an interval and {decided} of them decided. If none of the "
-        f"effects existed, {(1 - verdicts.LEVEL) * len(tested):.1f} verdicts would come by chance, half of them *holds*. "
+        f"effects existed, {(1 - verdicts.LEVEL) * len(tested):.1f} come by chance, half of them *holds*. "
         "p: two-sided, of the weakest part of the claim; Holm: adjusted over all of these."
     )
     if not tested:
