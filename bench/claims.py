@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,8 @@ def run(todo: list[tuple[str, str, list[Wanted]]], given: argparse.Namespace, re
             print(f"{time.strftime('%H:%M:%S')} {claim} on {name}", flush=True)
             failed |= make(
                 name, bed(name), asked, store=given.store, results=results, jobs=given.jobs, data_dir=given.data_dir,
-                devices=given.devices, commit=commit(), command=shlex.join(["python", *sys.argv]), hear=hear,
+                devices=given.devices, commit=commit(), command=shlex.join(["python", *sys.argv]),
+                watch=lambda _: nullcontext(hear),
             )  # fmt: skip
     except KeyboardInterrupt:
         print("stopped; what is done is kept, the same command goes on")

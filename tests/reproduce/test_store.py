@@ -1,6 +1,7 @@
 """Runs are made once, land as small files, and go on from them: on the tiny bed, in seconds."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,10 @@ from levelhead.reproduce.store import Results, Wanted, adopt, make, merged, miss
 from levelhead.train.execute import execute
 
 TINY = designs.bed("tiny")
+
+
+def by(hear):
+    return lambda runs: nullcontext(hear)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +42,7 @@ def places(tmp_path_factory):
     wanted = [Wanted("vanilla", 2), Wanted("mixup(alpha=0.4)", 1, ("targets", "epochs"), ("gaussian_noise",))]
     failed = make(
         "tiny", TINY, wanted, store=root / "runs", results=Results(root / "results"), commit="abc",
-        hear=lambda event, run, _: heard.append((event, run.method, run.seed)),
+        watch=by(lambda event, run, _: heard.append((event, run.method, run.seed))),
     )  # fmt: skip
     assert failed == {}
     return root, wanted, [each for each in heard if each[0] == "done"]
@@ -68,7 +73,7 @@ def test_nothing_is_made_twice_and_more_is_added(places):
     again = [*wanted, Wanted("uls", 1)]
     results = Results(root / "results")
     assert [(each.method, seed) for each, seed in missing(again, records(root))] == [("uls", 0)]
-    make("tiny", TINY, again, store=root / "runs", results=results, hear=lambda *event: heard.append(event[0]))
+    make("tiny", TINY, again, store=root / "runs", results=results, watch=by(lambda *event: heard.append(event[0])))
     assert heard.count("done") == 1
     assert missing(again, records(root)) == []
 
@@ -76,7 +81,7 @@ def test_nothing_is_made_twice_and_more_is_added(places):
 def test_lost_files_come_back_from_the_store_without_training(places, tmp_path):
     root, wanted, _ = places
     results, heard = Results(tmp_path), []
-    make("tiny", TINY, wanted, store=root / "runs", results=results, hear=lambda *event: heard.append(event[0]))
+    make("tiny", TINY, wanted, store=root / "runs", results=results, watch=by(lambda *event: heard.append(event[0])))
     assert heard == []
     assert {name: list(seeds) for name, seeds in results.load("tiny", TINY).items()} == {
         wanted[0].sentence: [0, 1],
@@ -99,7 +104,7 @@ def test_stopping_lands_what_is_done_and_the_same_call_goes_on(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make("tiny", TINY, wanted, store=tmp_path / "runs", results=results, hear=stop)
+        make("tiny", TINY, wanted, store=tmp_path / "runs", results=results, watch=by(stop))
     assert len(missing(wanted, results.load("tiny", TINY))) == 1
     make("tiny", TINY, wanted, store=tmp_path / "runs", results=results)
     assert missing(wanted, results.load("tiny", TINY)) == []

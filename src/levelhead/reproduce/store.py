@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from levelhead.train.run import Run
 
 Record = dict[str, Any]
+#: Opens, for runs that are to come, what hears event, run and detail.
+Watch = Callable[[Sequence["Run"]], AbstractContextManager[Callable[[str, "Run", Any], None]]]
 #: Sentence, then seed.
 Records = dict[str, dict[int, Record]]
 
@@ -116,20 +119,19 @@ def make(
     devices: str = "auto",
     commit: str = "unknown",
     command: str = "",
-    hear: Callable[[str, "Run", Any], None] = lambda *_: None,
-    most: int | None = None,
+    watch: Watch = lambda runs: nullcontext(lambda *_: None),
 ) -> dict[str, str]:
     """Make what is missing of these runs; each one's numbers land as it is done. Returns the reasons of failed runs.
 
-    ``most`` limits how many are made. ``hear`` gets every event of the workers and may raise ``KeyboardInterrupt`` to
-    stop: checkpoints are written, and the same call goes on from there. Raises ``ValueError`` where the design cannot
-    be run here, ``OSError`` for a failing disk.
+    ``watch`` is given the runs to come and opens what hears every event of theirs, which may raise
+    ``KeyboardInterrupt`` to stop: checkpoints are written, and the same call goes on from there. Raises ``ValueError``
+    where the design cannot be run here, ``OSError`` for a failing disk.
     """
     from levelhead.compare.compare import carry_out
     from levelhead.compare.folder import Folder, default_folder
     from levelhead.compare.probing import unanswered
 
-    todo = missing(wanted, results.load(bed, design))[:most]
+    todo = missing(wanted, results.load(bed, design))
     if not todo:
         return {}
     methods, seeds = [each.method for each, _ in todo], sorted({seed for _, seed in todo})
@@ -152,11 +154,6 @@ def make(
         record["method"] = run.method
         results.add(bed, design, record, **about(whole, command, commit))
 
-    def told(event: str, run: "Run", detail: Any) -> None:
-        if event == "done":
-            land(run)
-        hear(event, run, detail)
-
     with folder.claimed(whole, command):
         undone = []
         for run in runs:
@@ -164,7 +161,14 @@ def make(
                 land(run)
             else:
                 undone.append(run)
-        failed = carry_out(whole, folder, undone, jobs=jobs, report=told)
+        with watch(undone) as hear:
+
+            def told(event: str, run: "Run", detail: Any) -> None:
+                if event == "done":
+                    land(run)
+                hear(event, run, detail)
+
+            failed = carry_out(whole, folder, undone, jobs=jobs, report=told)
     return {f"{run.method} seed {run.seed}": failed[run.hash] for run in runs if run.hash in failed}
 
 
