@@ -134,7 +134,7 @@ def speed(name: str, results: Results) -> float:
 
 
 def run(todo: list[tuple[str, str, list[Wanted]]], given: argparse.Namespace, results: Results) -> None:
-    said, failed = 0.0, {}
+    said, failed = 0.0, dict[str, str]()
 
     def hear(event: str, run: Any, detail: Any) -> None:
         nonlocal said
@@ -148,11 +148,20 @@ def run(todo: list[tuple[str, str, list[Wanted]]], given: argparse.Namespace, re
     try:
         for claim, name, asked in todo:
             print(f"{time.strftime('%H:%M:%S')} {claim} on {name}", flush=True)
-            failed |= make(
-                name, bed(name), asked, store=given.store, results=results, jobs=given.jobs, data_dir=given.data_dir,
-                devices=given.devices, commit=commit(), command=shlex.join(["python", *sys.argv]),
-                watch=lambda _: nullcontext(hear),
-            )  # fmt: skip
+            try:
+                failed |= make(
+                    *(name, bed(name), asked),
+                    store=given.store,
+                    results=results,
+                    jobs=given.jobs,
+                    data_dir=given.data_dir,
+                    devices=given.devices,
+                    commit=commit(),
+                    command=shlex.join(["python", *sys.argv]),
+                    watch=lambda _: nullcontext(hear),
+                )
+            except ValueError as error:  # one claim's trouble is not the others'
+                failed[f"{claim} on {name}"] = str(error)
     except KeyboardInterrupt:
         print("stopped; what is done is kept, the same command goes on")
         raise SystemExit(130) from None

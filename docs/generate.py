@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import log
 from pathlib import Path
 from statistics import mean, stdev
@@ -9,7 +10,8 @@ from typing import Any
 
 import levelhead as lh
 from levelhead.report.listings import methods_table
-from levelhead.reproduce import ledger
+from levelhead.reproduce import ledger, pages
+from levelhead.reproduce.plans import plans
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "bench" / "results"
@@ -259,10 +261,12 @@ PAGES = {
     "methods.md": methods,
     "fashion-mnist.md": study,
     "claims.md": claims_ledger,
+    **{f"papers/{paper}.md": partial(pages.page, paper, RESULTS / "claims") for paper in plans()},
     "benchmarks.md": benchmarks,
     "../README.md": readme,
 }
 
 if __name__ == "__main__":
     for page, make in PAGES.items():
+        (DOCS / page).parent.mkdir(exist_ok=True)
         (DOCS / page).write_text(make(), encoding="utf-8")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from levelhead.cli import app
 from levelhead.compare import compare
 from levelhead.compare.probing import answer
+from levelhead.figures import KINDS
 from levelhead.reproduce import speed
 from levelhead.reproduce.computed import label_entropy, proposition
 from levelhead.reproduce.designs import beds
@@ -44,6 +45,7 @@ def test_the_plans_are_the_papers_items():
 @pytest.mark.parametrize(("paper", "item"), ALL, ids=lambda part: getattr(part, "id", part))
 def test_an_item_asks_for_what_can_be_trained(paper, item):
     plan = plans()[paper]
+    assert {each.kind for each in item.figures} <= set(KINDS)
     if item.drawing or item.computed:
         assert not item.rows
         return
@@ -153,6 +155,7 @@ id = "figure-1"
 where = "Figure 1"
 shows = "the first of them again"
 measures = ["winning_50"]
+figures = [{kind = "winning"}, {kind = "embedding"}]
 columns = ["d"]
 small = {d = "tiny"}
 rows = [["Plain", "vanilla"]]
@@ -182,6 +185,8 @@ def test_a_plan_of_ones_own_from_the_command_line(tmp_path, here):
     assert len(runs) == 4
     text = call("mine/figure-1")  # its runs are there already
     assert "winning_50" in text.stdout
+    assert [file.name for file in (out / "figures").iterdir()] == ["mine-figure-1-d-small-1.png"]
+    assert "d: no figure, no embeddings" in text.stderr, "what was not recorded is not drawn"
     assert sorted((out / "runs").glob("*/runs/*")) == runs
     states = {entry["item"]: entry for entry in listing({"mine": read(OWN, "mine")}, out)}
     assert states["mine/figure-1"]["small"]["words"] == "done"

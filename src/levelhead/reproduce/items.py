@@ -82,8 +82,10 @@ def state(paper: str, plan: Plan, item: Item, scale: str, results: Results, rate
             total = None if seconds is None else total + seconds
     if there == runs:
         return State("done", runs, there, 0.0)
-    words = "; ".join(dict.fromkeys(reasons)) if len(reasons) == len(asked) else "partly" if there else "not run"
-    return State(words, runs, there, total)
+    lacking = "; ".join(dict.fromkeys(reasons))
+    if len(reasons) == len(asked):
+        return State(lacking, runs, there, total)
+    return State(("partly" if there else "not run") + (f" ({lacking})" if lacking else ""), runs, there, total)
 
 
 def cells(paper: str, plan: Plan, item: Item, scale: str, results: Results) -> list[Cell]:

@@ -25,6 +25,16 @@ SCALES = ("paper", "small")
 _PERCENT = ("error", "accuracy", "top5")
 
 
+class Drawing(BaseModel):
+    """A figure of `levelhead figure`: its kind, and what goes along a sweep's axis and up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    argument: str | None = None
+    measure: str = "ece"
+
+
 class Item(BaseModel):
     """One table or figure. ``drawing`` and ``computed`` are for those that no run is needed for.
 
@@ -50,6 +60,7 @@ class Item(BaseModel):
     probes: tuple[str, ...] = ()
     seeds: int | None = None
     curve: bool = False
+    figures: tuple[Drawing, ...] = ()
     drawing: str = ""
     computed: str = ""
     note: str = ""

@@ -20,6 +20,7 @@ from levelhead.reproduce.items import BEST_TEST, Cell, bed_name, cells, results_
 from levelhead.reproduce.plans import SCALES, Item, Plan, requests
 from levelhead.reproduce.store import Results, Watch, make
 from levelhead.reproduce.store import missing as missing_runs
+from levelhead.spec import parse
 
 OUT = Path("levelhead-runs") / "reproduce"
 
@@ -125,7 +126,50 @@ def reproduce(
         )  # fmt: skip
     if asked and len(reasons) == len(asked):
         raise ValueError(f"{paper}/{item.id} cannot be made here: {'; '.join(dict.fromkeys(reasons.values()))}")
-    return result(paper, plan, item, scale, results) | {"left_out": reasons, "failed": failed}
+    drawn = draw(paper, plan, item, scale, out, data_dir, say)
+    return result(paper, plan, item, scale, results) | {"left_out": reasons, "failed": failed, "figures": drawn}
+
+
+def draw(
+    paper: str, plan: Plan, item: Item, scale: str, out: Path, data_dir: Path | None, say: Callable[[str], None]
+) -> list[str]:
+    """Draw the item's figures from the runs in the store, a file a column, and return where they are.
+
+    A figure whose runs were made elsewhere, or did not record what it needs, is left out and said.
+    """
+    from levelhead.compare.compare import summarise
+    from levelhead.compare.folder import Folder
+    from levelhead.figures import figure
+
+    files = []
+    for column in item.columns if item.figures else ():
+        there = plan.design_of(item, column, scale)
+        if there is None:
+            continue
+        records = results_folder(out).load(bed_name(paper, there[0], scale), there[1])
+        sentences = list(dict.fromkeys(str(parse(item.method(column, *line))) for line in item.lines))
+        runs = [record for sentence in sentences for record in records.get(sentence, {}).values()]
+        folder = next((out / "runs" / record["store"] for record in runs if record.get("store")), None)
+        if folder is None or not folder.is_dir():
+            say(f"{column}: no figure, its runs are not in {out / 'runs'}")
+            continue
+        summary = summarise(Folder(folder), [], [])
+        named = {row["sentence"]: row["method"] for row in summary["rows"]}
+        methods = tuple(named[sentence] for sentence in sentences if sentence in named)
+        for number, each in enumerate(item.figures):
+            end = f"-{number + 1}" if len(item.figures) > 1 else ""
+            file = out / "figures" / f"{paper}-{item.id}-{column}-{scale}{end}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                figure(
+                    each.kind, folder, file, methods=methods, argument=each.argument, measure=each.measure,
+                    data_dir=data_dir,
+                )  # fmt: skip
+            except ValueError as error:
+                say(f"{column}: no figure, {error}")
+            else:
+                files.append(str(file))
+    return files
 
 
 def result(paper: str, plan: Plan, item: Item, scale: str, results: Results) -> dict[str, Any]:
@@ -186,6 +230,8 @@ def print_result(found: Mapping[str, Any], console: Console) -> None:
         console.print(table)
     if found["paper_selected"] == BEST_TEST and not best:
         say("The paper reports its best test epoch; ours is the last (--curves also records the others).")
+    for file in found.get("figures", ()):
+        say(f"The figure: {file}")
     if found["note"]:
         say(f"Note: {found['note']}.")
 

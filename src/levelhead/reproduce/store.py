@@ -152,7 +152,7 @@ def make(
             "complete": True,
         }
         record["method"] = run.method
-        results.add(bed, design, record, **about(whole, command, commit))
+        results.add(bed, design, record, store=folder.path.name, **about(whole, command, commit))
 
     with folder.claimed(whole, command):
         undone = []
