@@ -190,7 +190,7 @@ def test_a_plan_of_ones_own_from_the_command_line(tmp_path, here):
     assert sorted((out / "runs").glob("*/runs/*")) == runs
     states = {entry["item"]: entry for entry in listing({"mine": read(OWN, "mine")}, out)}
     assert states["mine/figure-1"]["small"]["words"] == "done"
-    assert states["mine/table-1"]["paper"]["words"] == "not run"
+    assert states["mine/table-1"]["paper"]["words"] == "not run (data missing: CIFAR-100)"
     refused = call("mine/table-9")
     assert refused.exit_code == 2
     assert "figure-1" in refused.stderr

@@ -1,4 +1,4 @@
-"""A page a paper: the idea, the sentence that runs it, its card, what held and what did not, our table beside theirs."""
+"""A page a paper: the idea, the sentence that runs it, its card, what held and what did not, our table by theirs."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
