@@ -6,7 +6,7 @@
     python bench/claims.py study                        take what bench/results/method_study.json has kept
 
 Writes bench/results/claims/BED/METHOD-DIGITS-SEED.json; docs/generate.py makes docs/claims.md of them. Runs lie under
---store (default levelhead-runs/claims), where an interrupted one goes on.
+--store, where an interrupted one goes on; the usual store is that of `levelhead reproduce`, which finds them there.
 """
 
 import argparse
@@ -58,7 +58,8 @@ def arguments() -> argparse.Namespace:
     reader.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS", "2")), help="processes at once")
     reader.add_argument("--bed", help="the bed of an imported folder")
     reader.add_argument("--beds", nargs="*", default=(), help="run on these beds only")
-    reader.add_argument("--store", type=Path, default=Path("levelhead-runs/claims"))
+    # that of `levelhead reproduce`, so that a claim's runs are an item's
+    reader.add_argument("--store", type=Path, default=Path("levelhead-runs/reproduce/runs"))
     reader.add_argument("--results", type=Path, default=CLAIMS)
     reader.add_argument("--data-dir", type=Path, default=os.environ.get("LEVELHEAD_DATA"))
     reader.add_argument("--devices", default="auto")
@@ -124,13 +125,7 @@ def show(todo: list[tuple[str, str, list[Wanted]]], jobs: int, results: Results)
 def speed(name: str, results: Results) -> float:
     """Example passes a second of one run on this bed, by the runs that are there."""
     design = bed(name)
-    rates = [
-        record["passes"] * design.epochs * design.images / record["seconds"]
-        for seeds in results.load(name, design).values()
-        for record in seeds.values()
-        if record.get("seconds")
-    ]
-    return sorted(rates)[len(rates) // 2] if rates else RATES.get(design.about.kind, RATES["image"])
+    return claims.rate(design, results.load(name, design)) or RATES.get(design.about.kind, RATES["image"])
 
 
 def run(todo: list[tuple[str, str, list[Wanted]]], given: argparse.Namespace, results: Results) -> None:

@@ -28,4 +28,4 @@ def test_what_held_and_our_numbers_beside_theirs(tmp_path):
     page = pages.page("mixup-calibration", tmp_path)
     held = page.split("**Holds**")[1].split("Not run yet")[0]
     assert "M6, mixup keeps or raises accuracy (C, n = 3, -0.0200 [-0.0200, -0.0200], holds)" in held
-    assert "| accuracy\\_raw | c10-r18 (here: C) | Mixup .4 | 96.16 | 92.1 [91.85, 92.35] | -4.06 | 3 |" in page
+    assert "| accuracy\\_raw, % | c10-r18 (here: C) | Mixup .4 | 96.16 | 92.1 [91.85, 92.35] | -4.06 | 3 |" in page

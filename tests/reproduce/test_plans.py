@@ -130,7 +130,7 @@ def here(monkeypatch):
         return {}
 
     monkeypatch.setattr(compare, "carry_out", in_this_process)
-    monkeypatch.setattr(speed, "measured", lambda *_: speed.Speed("here", 1e-5, 1e-11))
+    monkeypatch.setattr(speed, "measured", lambda *_: speed.Speed("here", 1e-5, 1e-5, 1e-11))
 
 
 OWN = """

@@ -398,6 +398,17 @@ def _listed(values: Iterable[float]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
+def rate(design: Design, records: Records) -> float | None:
+    """Example passes a second of one process, the median of the runs of this design; None where none was timed."""
+    rates = [
+        record["passes"] * design.epochs * design.images / record["seconds"]
+        for seeds in records.values()
+        for record in seeds.values()
+        if record.get("seconds")
+    ]
+    return float(np.median(rates)) if rates else None
+
+
 def cost(design: Design, asked: Sequence[tuple[Wanted, int]]) -> float:
     """Example passes that runs take: forward-backward passes times epochs times training examples."""
     return sum(parse(each.method).passes for each, _ in asked) * design.epochs * design.images

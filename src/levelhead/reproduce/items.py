@@ -12,7 +12,7 @@ import numpy as np
 
 from levelhead.metrics import student_t
 from levelhead.reproduce import speed
-from levelhead.reproduce.claims import cost, reading
+from levelhead.reproduce.claims import cost, rate, reading
 from levelhead.reproduce.designs import missing as why_missing
 from levelhead.reproduce.plans import Item, Plan, number, requests
 from levelhead.reproduce.store import Record, Records, Results, Wanted
@@ -72,13 +72,16 @@ def state(paper: str, plan: Plan, item: Item, scale: str, results: Results, rate
         name, design = plan.design_of(item, column, scale) or ("", None)
         assert design is not None
         why = why_missing(design)
-        left = missing_runs(wanted, results.load(bed_name(paper, name, scale), design))
+        records = results.load(bed_name(paper, name, scale), design)
+        left = missing_runs(wanted, records)
         count = sum(each.seeds for each in wanted)
         runs, there = runs + count, there + count - len(left)
         if why and left:
             reasons.append(why)
         if rates is not None and total is not None:
-            seconds = speed.seconds(design, cost(design, left), rates)
+            known = rate(design, records)
+            passes = cost(design, left)
+            seconds = passes / known if known else speed.seconds(design, passes, rates)
             total = None if seconds is None else total + seconds
     if there == runs:
         return State("done", runs, there, 0.0)

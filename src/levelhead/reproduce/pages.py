@@ -97,10 +97,11 @@ def _table(paper: str, item: Item, shown: Sequence[Cell]) -> Iterator[str]:
     yield from ("", "| measure | design | method | published | ours | difference | n |", "|-|-|-|-|-|-|-|")
     for cell in shown:
         if cell.n:
+            unit = ", %" if item.factor(cell.measure) == 100 else ""
             interval = "" if cell.lo is None else f" [{cell.lo:.4g}, {cell.hi:.4g}]"
             difference = "" if cell.difference is None else f"{cell.difference:+.3g}"
             cells_of = (
-                cell.measure,
+                cell.measure + unit,
                 cell.column,
                 cell.label,
                 cell.published,

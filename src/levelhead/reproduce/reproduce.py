@@ -176,6 +176,7 @@ def result(paper: str, plan: Plan, item: Item, scale: str, results: Results) -> 
     """An item from what is there."""
     found: dict[str, Any] = {
         "item": f"{paper}/{item.id}", "where": item.where, "shows": item.shows, "scale": scale,
+        "percent": [measure for measure in item.asked(scale) if item.factor(measure) == 100],
         "paper_selected": plan.selection, "note": item.note, "designs": {}, "cells": [],
     }  # fmt: skip
     if item.drawing:
@@ -217,9 +218,8 @@ def print_result(found: Mapping[str, Any], console: Console) -> None:
     every = [Cell(**cell) for cell in found["cells"]]
     best = any(cell.best is not None for cell in every)
     for measure in dict.fromkeys(cell.measure for cell in every):
-        table = Table(
-            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=Text(measure), title_justify="left"
-        )
+        unit = f"{measure}, %" if measure in found["percent"] else measure
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=Text(unit), title_justify="left")
         heads = [BEST_TEST + " (as published, optimistic)"] if best else []
         for head in ("", "method", "published", *heads, "ours, last epoch" if best else "ours", "difference", "n"):
             table.add_column(head, justify="left" if head in ("", "method") else "right", overflow="fold")

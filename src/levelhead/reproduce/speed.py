@@ -1,7 +1,8 @@
-"""How fast this machine trains, and so how long a plan takes: two networks are timed once, the others by their cost.
+"""How fast this machine trains, and so how long a plan takes: three networks are timed once, the others by their cost.
 
-A training example takes a fixed time and one for its multiply-adds; timing a small and a large network gives both.
-An estimate for planning: right within a factor of about two.
+A training image takes a fixed time and one for its multiply-adds; timing a small and a large network gives both. What
+is no image takes the fixed time of a vector. An estimate for planning, within a factor of about two on a machine that
+is as busy as when it was timed; runs of the same design that are there are the better clock (`claims.rate`).
 """
 
 import time
@@ -14,15 +15,20 @@ from levelhead.reproduce.designs import Design
 from levelhead.reproduce.store import machine
 
 #: What is timed: network, input shape, batch.
-_TIMED = (("small", (1, 28, 28), 128), ("preact_resnet18", (3, 32, 32), 8))
+_TIMED: tuple[tuple[str, tuple[int, ...], int], ...] = (
+    ("small", (1, 28, 28), 128),
+    ("preact_resnet18", (3, 32, 32), 4),
+    ("mlp", (64,), 64),
+)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of an example beside its multiply-adds, and of one multiply-add, of one core or one device."""
+    """Seconds of an image and of a vector beside its multiply-adds, and of one of these; one core, or one device."""
 
     machine: str
-    example: float
+    image: float
+    vector: float
     multiply_add: float
 
 
@@ -31,14 +37,14 @@ def measured(cache_file: Path, device: str = "cpu") -> Speed:
     here = machine(device)
     if cache_file.exists() and (known := read_json(cache_file)).get("machine") == here:
         return Speed(**known)
-    (small, cheap), (large, dear) = (_timed(*what, device) for what in _TIMED)
+    (small, cheap), (large, dear), (vector, _) = (_timed(*what, device) for what in _TIMED)
     each = max((large - small) / (dear - cheap), 1e-15)
-    found = Speed(here, max(small - cheap * each, 0.0), each)
+    found = Speed(here, max(small - cheap * each, 0.0), vector, each)
     write_json(cache_file, asdict(found))
     return found
 
 
-def _timed(network: str, shape: tuple[int, int, int], batch: int, device: str) -> tuple[float, int]:
+def _timed(network: str, shape: tuple[int, ...], batch: int, device: str) -> tuple[float, int]:
     """Seconds an example in a step of plain training, and the network's multiply-adds."""
     import torch
 
@@ -51,7 +57,7 @@ def _timed(network: str, shape: tuple[int, int, int], batch: int, device: str) -
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for _ in range(3):
+        for _ in range(4):
             started = time.perf_counter()
             torch.nn.functional.cross_entropy(model(inputs), labels).backward()
             if device.startswith("cuda"):
@@ -76,8 +82,9 @@ def multiply_adds(network: str, classes: int, shape: tuple[int, ...]) -> int | N
 def seconds(design: Design, example_passes: float, speed: Speed) -> float | None:
     """How long so many example passes of a design take on one core (or the device that was timed)."""
     about = design.about
+    fixed = speed.image if about.kind == "image" else speed.vector
     cost = None if design.waits else multiply_adds(design.network, about.classes, about.shape)
-    return None if cost is None else example_passes * (speed.example + cost * speed.multiply_add)
+    return None if cost is None else example_passes * (fixed + cost * speed.multiply_add)
 
 
 def words(amount: float | None) -> str:
