@@ -62,7 +62,8 @@ def arguments() -> argparse.Namespace:
     reader.add_argument("--store", type=Path, default=Path("levelhead-runs/reproduce/runs"))
     reader.add_argument("--results", type=Path, default=CLAIMS)
     reader.add_argument("--data-dir", type=Path, default=os.environ.get("LEVELHEAD_DATA"))
-    reader.add_argument("--devices", default="auto")
+    # a bed is on one kind of device: numbers of another are not its
+    reader.add_argument("--devices", default="cpu")
     reader.add_argument("--commit", help="whose code made the runs; else the checkout's")
     reader.add_argument("--stop-file", type=Path, help="stop, as by Ctrl-C, when this file is there")
     given = reader.parse_args()

@@ -89,6 +89,22 @@ def test_lost_files_come_back_from_the_store_without_training(places, tmp_path):
     }
 
 
+def test_asking_more_of_a_run_loses_nothing_of_what_it_was_asked(places, tmp_path):
+    """Even where its files are not in this store."""
+    root, wanted, _ = places
+    results = Results(tmp_path / "results")
+    for file in (root / "results" / "tiny").glob("*-0.json"):
+        (tmp_path / "results" / "tiny").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / "tiny" / file.name).write_text(file.read_text())
+    more = Wanted("mixup", 1, ("embeddings",), ("uniform_noise",))
+    make("tiny", TINY, [more], store=tmp_path / "runs", results=results)
+    record = results.load("tiny", TINY)[more.sentence][0]
+    assert set(record["record"]) == {"targets", "epochs", "embeddings"}
+    assert set(record["probes"]) == {"gaussian_noise", "uniform_noise"}
+    assert {"auroc_raw@gaussian_noise", "auroc_raw@uniform_noise", "true_class_target"} <= record["measures"].keys()
+    assert missing([wanted[1], more], results.load("tiny", TINY)) == []
+
+
 def test_a_changed_design_asks_for_its_own_runs(places):
     root, wanted, _ = places
     other = TINY.model_copy(update={"training": {"epochs": 3}})

@@ -4,9 +4,8 @@ Where a paper selected its epoch on test, an item has two values of ours where t
 test epoch (as published, optimistic) and at the last. Only the last is what a claim or a recommendation may use.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,10 +46,6 @@ class Cell:
     difference: float | None
     n: int
     best: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The cell for ``--json``."""
-        return asdict(self)
 
 
 def bed_name(paper: str, name: str, scale: str) -> str:

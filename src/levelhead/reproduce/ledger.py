@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from levelhead.reproduce import verdicts
-from levelhead.reproduce.claims import Judged, OnBed, Row, claims, judge, papers, train_accuracy, wanted
+from levelhead.reproduce.claims import Judged, OnBed, Row, claims, judge, papers, train_accuracy
 from levelhead.reproduce.designs import bed, beds
 from levelhead.reproduce.store import Records, Results
 from levelhead.reproduce.verdicts import Finding
@@ -169,19 +169,3 @@ def _p(value: float) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "&#124;").replace(" < ", " &lt; ").replace("_", "\\_")
-
-
-def missing_runs(records: Mapping[str, Records]) -> dict[str, int]:
-    """How many runs each claim still asks for, over the beds that can be run; only claims that miss some."""
-    from levelhead.reproduce.store import missing
-
-    found = {}
-    for claim in claims():
-        if claim.waits:
-            continue
-        count = sum(
-            len(missing(wanted(claim, name), records.get(name, {}))) for name in claim.beds if not bed(name).waits
-        )
-        if count:
-            found[claim.id] = count
-    return found

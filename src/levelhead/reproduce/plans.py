@@ -38,8 +38,7 @@ class Drawing(BaseModel):
 class Item(BaseModel):
     """One table or figure. ``drawing`` and ``computed`` are for those that no run is needed for.
 
-    ``small_measures`` and ``overrides`` are for what differs at one scale or in one column, ``curve`` says that it is
-    followed over the epochs (``--curves``).
+    ``small_measures``, ``small_probes`` and ``overrides`` are for what differs at one scale or in one column.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,8 +57,8 @@ class Item(BaseModel):
     published: dict[str, dict[str, tuple[str, ...]]] = {}
     record: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
+    small_probes: tuple[str, ...] | None = None
     seeds: int | None = None
-    curve: bool = False
     figures: tuple[Drawing, ...] = ()
     drawing: str = ""
     computed: str = ""
@@ -172,15 +171,11 @@ def requests(
             continue
         _, design = there
         record = dict.fromkeys((*design.record, *item.record, *(("epochs",) if curves else ())))
-        probes = dict.fromkeys((*(design.probes if scale == "small" else ()), *_suited(item.probes, scale)))
+        own = item.probes if scale == "paper" or item.small_probes is None else item.small_probes
+        probes = dict.fromkeys((*design.probes, *own))
         count = seeds or min(item.seeds or design.seeds, design.seeds)
         found[column] = merged(
             Wanted(item.method(column, label, method), count, tuple(record), tuple(probes))
             for label, method in item.lines
         )
     return found
-
-
-def _suited(probes: Sequence[str], scale: str) -> list[str]:
-    """What a bed asks anyway stands for other data at the small scale."""
-    return [probe for probe in probes if scale == "paper" or probe != "svhn"]

@@ -188,7 +188,7 @@ def result(paper: str, plan: Plan, item: Item, scale: str, results: Results) -> 
         there = plan.design_of(item, column, scale)
         if there:
             found["designs"][column] = _about(there[1]) + (f". {there[1].note}" if there[1].note else "")
-    return found | {"cells": [cell.as_json() for cell in cells(paper, plan, item, scale, results)]}
+    return found | {"cells": [asdict(cell) for cell in cells(paper, plan, item, scale, results)]}
 
 
 def print_result(found: Mapping[str, Any], console: Console) -> None:

@@ -131,7 +131,8 @@ def make(
     from levelhead.compare.folder import Folder, default_folder
     from levelhead.compare.probing import unanswered
 
-    todo = missing(wanted, results.load(bed, design))
+    there = results.load(bed, design)
+    todo = [(_with_what_was_asked(each, seed, there), seed) for each, seed in missing(wanted, there)]
     if not todo:
         return {}
     methods, seeds = [each.method for each, _ in todo], sorted({seed for _, seed in todo})
@@ -170,6 +171,14 @@ def make(
 
             failed = carry_out(whole, folder, undone, jobs=jobs, report=told)
     return {f"{run.method} seed {run.seed}": failed[run.hash] for run in runs if run.hash in failed}
+
+
+def _with_what_was_asked(wanted: Wanted, seed: int, there: Records) -> Wanted:
+    """What is asked of a run whose numbers are there, and all that they hold: asking more must not lose any."""
+    known = there.get(wanted.sentence, {}).get(seed)
+    if known is None or not known["complete"]:
+        return wanted
+    return merged([wanted, replace(wanted, record=tuple(known["record"]), probes=tuple(known["probes"]))])[0]
 
 
 def about(whole: Any, command: str, commit: str) -> Mapping[str, Any]:

@@ -37,7 +37,6 @@ class Finding:
     n: int = 0
     p_value: float = math.nan
     detectable: float = math.nan
-    about: str = ""
 
 
 def side(values: Sequence[float], *, below: bool, bound: float = 0.0) -> Finding:
