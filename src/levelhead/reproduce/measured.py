@@ -7,6 +7,7 @@ N examples, C classes.
 """
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _KEPT_OF_PROBES = ("confidence", "entropy", "auroc", "fpr95", "accuracy", "top5"
 #: What is followed over epochs.
 _FOLLOWED = ("accuracy", "nll", "ece", "oe", "gap")
 _FINE_BINS = 25
+#: What `compare` puts behind the name of other data that it knows by a path only.
+_DIGITS_OF_CONTENT = re.compile(r" [0-9a-f]{8}$")
 
 
 def measured(run: Path, *, hull: str = "leave_hull") -> dict[str, Any]:
@@ -51,7 +54,7 @@ def measured(run: Path, *, hull: str = "leave_hull") -> dict[str, Any]:
         if entry["curve"] == hull:
             curve.append(entry)
             continue
-        name = entry["name"]
+        name = _DIGITS_OF_CONTENT.sub("", entry["name"])
         for state in ("raw", "scaled"):
             kept = {key: entry[state][key] for key in _KEPT_OF_PROBES if key in entry[state]}
             found |= {f"{key}_{state}@{name}": value for key, value in kept.items()}
