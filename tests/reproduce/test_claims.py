@@ -98,6 +98,12 @@ def test_printed_tests_decide_nothing():
     assert row.verdict == verdicts.HOLDS
 
 
+def test_a_bed_with_printed_tests_alone_gives_no_verdict():
+    runs = records({"mixup(alpha=0.4)": ece(0.01, 0.02, 0.03), "vanilla": ece(0.05, 0.06, 0.07)})
+    row = judge(claim(tests=(BELOW.model_copy(update={"printed": True}),)), runs)
+    assert (row.verdict, row.beds[0].why) == (verdicts.NOT_RUN, claims.PRINTED_ONLY)
+
+
 def test_failing_below_the_regime_is_said():
     def verdict(train_accuracy):
         vanilla = ece(0.01, 0.02, 0.03, train_accuracy=train_accuracy)

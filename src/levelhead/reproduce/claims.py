@@ -24,6 +24,8 @@ from levelhead.spec import parse
 
 VANILLA = "vanilla"
 _CHOICE = "choice:"
+#: Why a bed has no verdict on which every test is printed only.
+PRINTED_ONLY = "printed only"
 
 
 class Test(BaseModel):
@@ -227,7 +229,8 @@ def _on_bed(claim: Claim, name: str, records: Mapping[str, Records]) -> OnBed:
             verdict = verdicts.ABSENT
     verdict = verdicts.within_regime(verdict, train_accuracy(records.get(name, {})))
     p_value = math.nan if verdict == verdicts.NOT_RUN else verdicts.joint_p(deciding)
-    missing = "" if verdict != verdicts.NOT_RUN else "the runs are not all there"
+    missing = "the runs are not all there" if verdict == verdicts.NOT_RUN else ""
+    missing = missing if deciding else PRINTED_ONLY
     return OnBed(name, verdict, p_value, tuple(judged), missing)
 
 

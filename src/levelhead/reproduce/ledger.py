@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from levelhead.reproduce import verdicts
-from levelhead.reproduce.claims import Judged, OnBed, Row, claims, judge, papers, train_accuracy
+from levelhead.reproduce.claims import PRINTED_ONLY, Judged, OnBed, Row, claims, judge, papers, train_accuracy
 from levelhead.reproduce.designs import bed, beds
 from levelhead.reproduce.store import Records, Results
 from levelhead.reproduce.verdicts import Finding
@@ -105,7 +105,7 @@ def _lines(found: OnBed) -> Iterator[str]:
         yield f"**{found.bed}**: not run, {found.why}"
         return
     partly = f" ({len(missing)} of {len(found.judged)} tests not run)" if missing else ""
-    yield f"**{found.bed}**{n}: {found.verdict}{partly}"
+    yield f"**{found.bed}**{n}: {found.verdict if found.why != PRINTED_ONLY else found.why}{partly}"
     for each in run:
         yield _line(each)
 
