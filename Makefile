@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export LEVELHEAD_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: setup demo check test bench docs clean
+.PHONY: setup demo check test bench claims docs clean
 
 setup: $(READY)
 	@$(BIN)/python -c "import torchvision; print('torchvision', torchvision.__version__, 'is ready')"
@@ -41,6 +41,11 @@ bench: setup
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/import_time.py
+
+# hours: says beforehand how many; goes on where it was stopped, adds to what is committed. JOBS processes at most
+claims: setup
+	$(BIN)/python bench/claims.py run --jobs $(or $(JOBS),2)
+	$(BIN)/python docs/generate.py
 
 docs: setup
 	$(BIN)/python docs/generate.py

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import log
 from pathlib import Path
 from statistics import mean, stdev
@@ -11,6 +12,8 @@ import levelhead as lh
 from levelhead.data import names
 from levelhead.data.facts import FACTS
 from levelhead.report.listings import methods_table
+from levelhead.reproduce import ledger, pages
+from levelhead.reproduce.plans import plans
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "bench" / "results"
@@ -325,15 +328,23 @@ def leaderboard(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def claims_ledger() -> str:
+    """The ledger of the papers' claims."""
+    return ledger.page(RESULTS / "claims")
+
+
 PAGES = {
     "methods.md": methods,
     "data-sets.md": data_sets,
     "fashion-mnist.md": study,
     "segmentation.md": segmentation,
+    "claims.md": claims_ledger,
+    **{f"papers/{paper}.md": partial(pages.page, paper, RESULTS / "claims") for paper in plans()},
     "benchmarks.md": benchmarks,
     "../README.md": readme,
 }
 
 if __name__ == "__main__":
     for page, make in PAGES.items():
+        (DOCS / page).parent.mkdir(exist_ok=True)
         (DOCS / page).write_text(make(), encoding="utf-8")

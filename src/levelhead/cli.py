@@ -476,6 +476,69 @@ def data_sets(
 
 @app.command()
 @verb
+def reproduce(
+    item: Annotated[str | None, typer.Argument(metavar="PAPER/ITEM", help="pls/table-1; none: list all.")] = None,
+    scale: Annotated[
+        str, typer.Option(metavar="small|paper", rich_help_panel=_TRAINING,
+                          help="small: beds that two cores manage; paper: the paper's own data, network and recipe.")
+    ] = "small",
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, rich_help_panel=_TRAINING, help="Runs a method; else the plan's.")
+    ] = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", rich_help_panel=_TRAINING,
+                           help="Keep the predictions of every epoch: curves, and the best test epoch that some print.")
+    ] = False,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PLAN.toml", help="A plan of your own, which goes by its file's name; repeatable."),
+    ] = None,
+    data_dir: DataDir = None,
+    devices: Devices = "auto",
+    jobs: Jobs = "auto",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """List the five papers' tables and figures, or make one and print our numbers beside the published ones."""
+    from levelhead.compare.settings import find_devices
+    from levelhead.progress import Display
+    from levelhead.reproduce import reproduce as papers
+    from levelhead.reproduce.plans import SCALES, with_own
+    from levelhead.spec import parse
+
+    if scale not in SCALES:
+        raise ValueError(f"--scale must be one of {', '.join(SCALES)}, not {scale!r}")
+    plans, folder, console = with_own(plan or ()), out or papers.OUT, _console()
+    if item is None:
+        found = papers.listing(plans, folder)
+        if as_json:
+            print(json.dumps(found, indent=1, ensure_ascii=False))
+        else:
+            papers.print_listing(found, console)
+        return
+    errors = _console(stderr=True)
+    result = papers.reproduce(
+        *papers.find(plans, item),
+        scale,
+        out=folder,
+        seeds=seeds,
+        curves=curves,
+        jobs=_jobs(jobs, 1, find_devices(devices)),
+        data_dir=data_dir,
+        devices=devices,
+        command=shlex.join(["levelhead", *sys.argv[1:]]),
+        watch=lambda runs: Display(errors, {run.hash: parse(run.sentence).passes for run in runs}),
+        say=lambda text: errors.print(text, soft_wrap=True, markup=False, highlight=False),
+    )
+    if as_json:
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        papers.print_result(result, console)
+    _end({"failed": [{"method": run, "seed": "", "reason": why} for run, why in result.get("failed", {}).items()]})
+
+
+@app.command()
+@verb
 def evaluate(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Predictions: .npz, .safetensors, .parquet or .csv.")

@@ -34,23 +34,32 @@ def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, repor
     folder = Folder(out)
     with folder.claimed(comparison, command):
         missing = unfinished(comparison, folder)
-        work = out / ".work"
-        failed: dict[str, str] = {}
-        if comparison.processes > 1:
-            failed = lead(missing, comparison, folder.run, report)
-        elif missing:
-            try:
-                shared = share(comparison.data, comparison.probes, work)
-                crew = Crew(shared, jobs, comparison.threads, comparison.devices, folder.run, report)
-                failed = crew.work(missing)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+        failed = carry_out(comparison, folder, missing, jobs=jobs, report=report)
         failures = [
             {"method": run.method, "seed": run.seed, "reason": failed[run.hash]}
             for run in missing
             if run.hash in failed
         ]
         return summarise(folder, failures, [*comparison.data.notes, *folder.version_warnings()])
+
+
+def carry_out(
+    comparison: Comparison, folder: Folder, runs: Sequence[Run], *, jobs: int, report: Report
+) -> dict[str, str]:
+    """Train these runs of a comparison into its folder, which the caller has claimed, and ask them the probes.
+
+    Returns the reasons of those that failed, by hash; raises as `compare` does.
+    """
+    if comparison.processes > 1:
+        return lead(runs, comparison, folder.run, report)
+    if not runs:
+        return {}
+    work = folder.path / ".work"
+    try:
+        shared = share(comparison.data, comparison.probes, work)
+        return Crew(shared, jobs, comparison.threads, comparison.devices, folder.run, report).work(list(runs))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def unfinished(comparison: Comparison, folder: Folder) -> list[Run]:

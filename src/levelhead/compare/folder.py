@@ -103,7 +103,7 @@ class Folder:
                 "notes": list(data.notes),
             },
             "machine": {
-                "processor": _processor(),
+                "processor": processor(),
                 "cores": os.cpu_count(),
                 "platform": platform.platform(terse=True),
             },
@@ -124,7 +124,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 16 else f"{text[:12]}..."
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

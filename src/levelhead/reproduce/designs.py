@@ -1,0 +1,159 @@
+"""What a run is trained on and how, as data: sets and beds from ``beds.toml``, the papers' designs from their plans.
+
+A bed is a design that two cores manage. Loading is kept: many runs share one data set.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from levelhead.errors import unknown
+
+if TYPE_CHECKING:
+    from levelhead.compare.settings import Comparison
+    from levelhead.data import Dataset
+
+
+class DataSet(BaseModel):
+    """A data set as a design needs to know it before it is there: training images, shape of an input, classes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    data: str
+    images: int = Field(ge=1)
+    shape: tuple[int, ...]
+    classes: int = Field(ge=2)
+    kind: Literal["image", "text", "vector"] = "image"
+
+
+class Design(BaseModel):
+    """Data, network and recipe of runs; ``training`` replaces parts of the recipe, a paper's by name or the usual one.
+
+    ``probes`` are asked of every run, ``record`` is kept of every run; ``note`` says where it departs from the paper,
+    ``waits`` why it cannot be run yet.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    set: str
+    network: str = "small"
+    recipe: str | None = None
+    training: dict[str, Any] = {}
+    train_size: int | None = None
+    seeds: int = Field(5, ge=1)
+    probes: tuple[str, ...] = ()
+    record: tuple[str, ...] = ()
+    note: str = ""
+    waits: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits of what the numbers depend on."""
+        what = self.model_dump(include={"set", "network", "recipe", "training", "train_size"})
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def about(self) -> DataSet:
+        """Its data set."""
+        return sets()[self.set]
+
+    @property
+    def images(self) -> int:
+        """Training examples in an epoch."""
+        return self.train_size or self.about.images
+
+    @property
+    def epochs(self) -> int:
+        """How often each is seen."""
+        from levelhead.train import make_recipe
+
+        return make_recipe(self.about.data, self.about.kind, self.recipe, **self.training).epochs
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    return tomllib.loads((files("levelhead.reproduce") / "beds.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def sets() -> Mapping[str, DataSet]:
+    """The data sets of the papers by short name."""
+    return {name: DataSet(**given) for name, given in _tables()["set"].items()}
+
+
+@cache
+def beds() -> Mapping[str, Design]:
+    """The beds by name."""
+    return {name: Design(**given) for name, given in _tables()["bed"].items()}
+
+
+def bed(name: str) -> Design:
+    """One bed. Raises ``ValueError`` for an unknown one."""
+    if name not in beds():
+        raise unknown("bed", name, beds())
+    return beds()[name]
+
+
+@cache
+def load(data: str, train_size: int | None, data_dir: str | None) -> "Dataset":
+    """The data of a design, read once. Raises what `levelhead.data.load` raises."""
+    from levelhead.data import load as read
+
+    return read(data, train_size=train_size, data_dir=data_dir)
+
+
+def comparison(
+    design: Design,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    probes: Sequence[str] = (),
+    data_dir: Path | None = None,
+    devices: str = "auto",
+) -> "Comparison":
+    """The comparison that a design asks for, as ``levelhead compare`` with these options would make it.
+
+    Raises ``ValueError`` where data, network or recipe cannot be had; ``DownloadError`` for a download that failed.
+    """
+    from levelhead.compare.probing import wanted
+    from levelhead.compare.settings import Comparison, distinct, find_devices
+    from levelhead.train import make_recipe
+
+    where = None if data_dir is None else str(data_dir)
+    data = load(design.about.data, design.train_size, where)
+    usual: dict[str, Any] = {}
+    if data.kind == "image" and design.recipe is None:
+        usual = {"crop": data.augment.crop, "flip": data.augment.flip}
+    return Comparison(
+        data=data,
+        methods=distinct(list(methods)),
+        seeds=tuple(seeds),
+        network=design.network,
+        recipe=make_recipe(data.name, data.kind, design.recipe, **usual | design.training),
+        devices=find_devices(devices),
+        precision="32",
+        threads=1,
+        probes=wanted(probes, data, data_dir=where, label=None, network=design.network),
+    )
+
+
+def missing(design: Design, data_dir: Path | None = None) -> str:
+    """Why a design cannot be run: what it waits for, or the data that are not there; empty where it can."""
+    from levelhead.data import names
+    from levelhead.data.named import state
+
+    if design.waits:
+        return design.waits
+    data = design.about.data
+    if data not in names():
+        return f"data missing: {design.about.title}"
+    there = state(data, None if data_dir is None else str(data_dir))
+    return f"data missing: {design.about.title}" if there.startswith(("not found", "incomplete")) else ""

@@ -1,0 +1,268 @@
+"""Where runs lie and how missing ones are made: a folder a comparison, shared by all who ask, and one small file a run.
+
+The heavy part (predictions, weights) goes into a store, where a run is found again by its hash whoever asked for it
+first. Its numbers go into a folder of results, one JSON a run, written the moment the run is done: that folder can be
+committed, and with it the work goes on on another machine.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levelhead.files import read_json, write_json
+from levelhead.reproduce.designs import Design, comparison
+from levelhead.spec import parse
+
+if TYPE_CHECKING:
+    from levelhead.train.run import Run
+
+Record = dict[str, Any]
+#: Opens, for runs that are to come, what hears event, run and detail.
+Watch = Callable[[Sequence["Run"]], AbstractContextManager[Callable[[str, "Run", Any], None]]]
+#: Sentence, then seed.
+Records = dict[str, dict[int, Record]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Runs of one method that somebody asks for: seeds 0 to ``seeds`` - 1, with what is recorded and which probes."""
+
+    method: str
+    seeds: int
+    record: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What is trained."""
+        return str(parse(self.method))
+
+
+class Results:
+    """A folder of one JSON a run, ``BED/METHOD-DIGITS-SEED.json``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, bed: str, method: str, sentence: str, seed: int) -> Path:
+        """Where a run's numbers lie: the same for every way of writing the method's arguments of one name."""
+        digits = hashlib.sha256(sentence.encode()).hexdigest()[:8]
+        word = re.match(r"\w+", method.strip())
+        return self.path / bed / f"{word[0] if word else 'method'}-{digits}-{seed}.json"
+
+    def load(self, bed: str, design: Design) -> Records:
+        """The runs of a bed that were made by this design; others are left alone."""
+        found: Records = {}
+        for file in sorted((self.path / bed).glob("*.json")):
+            record = read_json(file)
+            known = found.setdefault(record["sentence"], {}).get(record["seed"])
+            if record["design"] == design.digest and not (known and known["complete"]):
+                found[record["sentence"]][record["seed"]] = record
+        return {sentence: seeds for sentence, seeds in found.items() if seeds}
+
+    def add(self, bed: str, design: Design, record: Record, **about: Any) -> Path:
+        """Write a run's numbers; ``about`` says how, where and from which code they were made."""
+        path = self.file(bed, record["method"], record["sentence"], record["seed"])
+        write_json(path, {"bed": bed, "design": design.digest, **record, **about})
+        return path
+
+
+def is_answered(record: Record, wanted: Wanted) -> bool:
+    """Whether a run's numbers hold what is asked of it."""
+    return (
+        record["complete"]
+        and set(wanted.record) <= set(record["record"])
+        and set(wanted.probes) <= set(record["probes"])
+    )
+
+
+def missing(wanted: Iterable[Wanted], records: Records) -> list[tuple[Wanted, int]]:
+    """The runs that are still to be made, seed by seed, so that work cut short has whole rounds."""
+    asked = list(wanted)
+    return [
+        (each, seed)
+        for seed in range(max((each.seeds for each in asked), default=0))
+        for each in asked
+        if seed < each.seeds
+        and not ((known := records.get(each.sentence, {}).get(seed)) is not None and is_answered(known, each))
+    ]
+
+
+def merged(wanted: Iterable[Wanted]) -> list[Wanted]:
+    """Each method once, with all that anybody asks of it, in the order of first asking."""
+    found: dict[str, Wanted] = {}
+    for each in wanted:
+        known = found.setdefault(each.sentence, each)
+        found[each.sentence] = replace(
+            known,
+            seeds=max(known.seeds, each.seeds),
+            record=tuple(dict.fromkeys((*known.record, *each.record))),
+            probes=tuple(dict.fromkeys((*known.probes, *each.probes))),
+        )
+    return list(found.values())
+
+
+def make(
+    bed: str,
+    design: Design,
+    wanted: Sequence[Wanted],
+    *,
+    store: Path,
+    results: Results,
+    jobs: int = 1,
+    data_dir: Path | None = None,
+    devices: str = "auto",
+    commit: str = "unknown",
+    command: str = "",
+    watch: Watch = lambda runs: nullcontext(lambda *_: None),
+) -> dict[str, str]:
+    """Make what is missing of these runs; each one's numbers land as it is done. Returns the reasons of failed runs.
+
+    ``watch`` is given the runs to come and opens what hears every event of theirs, which may raise
+    ``KeyboardInterrupt`` to stop: checkpoints are written, and the same call goes on from there. Raises ``ValueError``
+    where the design cannot be run here, ``OSError`` for a failing disk.
+    """
+    from levelhead.compare.compare import carry_out
+    from levelhead.compare.folder import Folder, default_folder
+    from levelhead.compare.probing import unanswered
+
+    there = results.load(bed, design)
+    todo = [(_with_what_was_asked(each, seed, there), seed) for each, seed in missing(wanted, there)]
+    if not todo:
+        return {}
+    methods, seeds = [each.method for each, _ in todo], sorted({seed for _, seed in todo})
+    probes = tuple(dict.fromkeys(probe for each, _ in todo for probe in each.probes))
+    whole = comparison(design, methods, seeds, probes=probes, data_dir=data_dir, devices=devices)
+    whole.check()
+    folder = Folder(store / default_folder(whole).name)
+    by_key = {(run.sentence, run.seed): run for run in whole.runs()}
+    runs = [replace(by_key[each.sentence, seed], record=each.record) for each, seed in todo]
+    recorded = {run.hash: run.record for run in runs}
+
+    def land(run: "Run") -> None:
+        from levelhead.reproduce.measured import measured
+
+        record = measured(folder.run(run)) | {
+            "record": list(recorded[run.hash]),
+            "probes": list(probes),
+            "complete": True,
+        }
+        record["method"] = run.method
+        results.add(bed, design, record, store=folder.path.name, **about(whole, command, commit))
+
+    with folder.claimed(whole, command):
+        undone = []
+        for run in runs:
+            if folder.finished(run) and not unanswered(run, folder.run(run), whole.probes):
+                land(run)
+            else:
+                undone.append(run)
+        with watch(undone) as hear:
+
+            def told(event: str, run: "Run", detail: Any) -> None:
+                if event == "done":
+                    land(run)
+                hear(event, run, detail)
+
+            failed = carry_out(whole, folder, undone, jobs=jobs, report=told)
+    return {f"{run.method} seed {run.seed}": failed[run.hash] for run in runs if run.hash in failed}
+
+
+def _with_what_was_asked(wanted: Wanted, seed: int, there: Records) -> Wanted:
+    """What is asked of a run whose numbers are there, and all that they hold: asking more must not lose any."""
+    known = there.get(wanted.sentence, {}).get(seed)
+    if known is None or not known["complete"]:
+        return wanted
+    return merged([wanted, replace(wanted, record=tuple(known["record"]), probes=tuple(known["probes"]))])[0]
+
+
+def about(whole: Any, command: str, commit: str) -> Mapping[str, Any]:
+    """How and where a run was made, for its file."""
+    from levelhead.train.run import versions
+
+    return {
+        "data": whole.data.origin.split(",")[0],
+        "network": whole.network,
+        "recipe": whole.recipe.model_dump(),
+        "command": command,
+        "commit": commit,
+        "versions": versions(),
+        "machine": machine(whole.device),
+    }
+
+
+def machine(device: str = "cpu") -> str:
+    """What the numbers were made on."""
+    from levelhead.compare.folder import processor
+
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} cores, {processor()}"
+
+
+def adopt(bed: str, design: Design, folder: Path, results: Results, *, commit: str) -> tuple[int, list[str]]:
+    """Take the finished runs of a ``levelhead compare`` folder into the results; returns how many, and what was not.
+
+    Raises ``ValueError`` where the folder's data, network or recipe are not the design's, naming what differs.
+    """
+    from levelhead.reproduce.measured import measured
+    from levelhead.train.run import FINISHED
+
+    card = read_json(folder / "comparison.json")
+    differs = _differences(design, card["identity"])
+    if differs:
+        raise ValueError(f"{folder} is not made by the design of bed {bed}: {'; '.join(differs)}")
+    held = card["machine"]
+    taken, left = 0, []
+    for run in sorted(path.parent for path in folder.glob(f"runs/*/{FINISHED}")):
+        said = read_json(run / FINISHED)
+        answered = [path.name for path in run.glob("probe-*.safetensors")]
+        probes = [
+            probe for probe in design.probes if any(name.startswith(f"probe-{_file(probe)}") for name in answered)
+        ]
+        record = measured(run) | {"record": list(said.get("record", ())), "probes": probes, "complete": True}
+        old = results.load(bed, design).get(record["sentence"], {}).get(record["seed"])
+        if old and old["complete"] and len(old["probes"]) > len(probes):
+            left.append(f"{record['method']} seed {record['seed']}: the one that is there was asked more")
+            continue
+        results.add(
+            bed,
+            design,
+            record,
+            data=card["data"]["origin"].split(",")[0],
+            network=card["identity"]["network"]["name"],
+            recipe=card["identity"]["recipe"],
+            command=re.sub(r" --out \S+", "", card["command"]),
+            commit=commit,
+            versions=said["versions"],
+            machine=f"{held['cores']} cores, {held['processor']}",
+        )
+        taken += 1
+    return taken, left
+
+
+def _file(probe: str) -> str:
+    return re.sub("[^A-Za-z0-9._]+", "-", probe.split("(")[0]).strip("-")
+
+
+def _differences(design: Design, identity: Mapping[str, Any]) -> list[str]:
+    """What of a comparison's identity is not what the design says."""
+    from levelhead.train import make_recipe
+
+    there = identity["data"]
+    data = {"data": (design.about.data, there["name"]), "train_size": (design.train_size, there["split"]["train_size"])}
+    found = data | {"network": (design.network, identity["network"]["name"])}
+    kind = there["kind"]
+    wanted = make_recipe(there["name"], kind, design.recipe, **design.training).model_dump()
+    usual = design.recipe is None and kind == "image"
+    for name, value in wanted.items():
+        if not (usual and name in ("crop", "flip") and name not in design.training):  # the data's own, as its set says
+            found[name] = (value, identity["recipe"].get(name, value))
+    return [f"{name} is {came!r}, not {needed!r}" for name, (needed, came) in found.items() if came != needed]
