@@ -384,7 +384,7 @@ def chunks(given: Given, needs: tuple[str, ...] = ("rest",), visits: tuple[Visit
         labels = piece.labels.to(torch.int64)
         chunk = Chunk(piece.scores, labels, given.kind, working, space=space, needs=needs, visits=visits)
         if chunk.bad:
-            _refuse_given(given)
+            _refuse_given(given.part_of or given)
         yield chunk
 
 
