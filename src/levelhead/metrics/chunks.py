@@ -154,7 +154,7 @@ class Block:
             first, second = (probs > least).nonzero(as_tuple=True)
             return (first if self.transposed else second), probs[first, second]
         spread, num_rows = probs.numpy(), probs.shape[1 - self.class_dim]
-        mask = self._space.matrix("mask", *probs.shape, torch.bool).numpy()
+        mask = self._space.matrix("mask", probs.shape[0], probs.shape[1], torch.bool).numpy()
         flat = true_places(np.greater(spread, spread.dtype.type(least), out=mask).ravel())
         if not self.transposed:
             return torch.from_numpy(flat % probs.shape[1]), torch.from_numpy(spread.ravel()[flat])
