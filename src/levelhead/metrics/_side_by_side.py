@@ -19,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 LEAST = 1 << 18  # scores in a share: below, starting a thread (0.1 ms) is not worth it
-MOST = 8  # shares: each has working memory of its own, about 5 MB
+MOST = 4  # shares: each has working memory of its own, about 14 MB, and all are to stay below 64
 
 
 def shares_of(scores: Tensor) -> int:

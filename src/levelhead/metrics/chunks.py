@@ -20,7 +20,7 @@ from levelhead.metrics.given import Given
 
 CPU_CHUNK = 1 << 18  # scores in a block: 1 MB in float32, which stays in a second-level cache
 GPU_CHUNK = 1 << 22
-CPU_BLOCKS = 8  # blocks in a chunk
+CPU_BLOCKS = 4  # blocks in a chunk
 TRANSPOSE_BELOW = 64
 REGISTER = 64  # rows that any CPU's vector registers divide
 SUM_TOLERANCE = 1e-3  # how far a row of probabilities may be from summing to one
