@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass
 import torch
 from torch import Tensor
 
+from levelhead.metrics._side_by_side import side_by_side
 from levelhead.metrics.chunks import TRANSPOSE_BELOW, Chunk, refuse, rows_together
 from levelhead.metrics.given import Given
 
@@ -37,13 +38,17 @@ _NOTHING = Curve(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 def curve(given: Given, beta: float) -> Curve:
     """Negative log-likelihood of `given` (logits) at `beta`, three derivatives; ValueError for a bad row."""
+    return sum(side_by_side(lambda share: _curve_of(share, beta), given.shares()), _NOTHING)
+
+
+def _curve_of(given: Given, beta: float) -> Curve:
     total = _NOTHING
     step = rows_together(given.scores)
     buffers = torch.empty(2, step * given.scores.shape[1], dtype=given.working_dtype, device=given.scores.device)
     for z, labels in zip(given.scores.split(step), given.labels.split(step), strict=True):
         part = _block_curve(z, labels, beta, buffers)
         if not math.isfinite(part.loss):
-            refuse(given.scores, "logits")
+            refuse((given.part_of or given).scores, "logits")
         total = total + part
     return total
 
@@ -100,7 +105,12 @@ def _block_curve_ruled_out(z: Tensor, labels: Tensor, beta: float, working: torc
 
 def spread(given: Given) -> float:
     """Mean over rows of the largest less the mean finite logit: the scale of the temperature."""
-    total, rows = 0.0, 0
+    rows = given.scores.shape[0]
+    return sum(side_by_side(_spread_of, given.shares())) / rows if rows else 0.0
+
+
+def _spread_of(given: Given) -> float:
+    total = 0.0
     for z in given.scores.split(rows_together(given.scores)):
         z = z.to(given.working_dtype)
         below = z.amax(1, keepdim=True) - z
@@ -109,12 +119,15 @@ def spread(given: Given) -> float:
             finite = below.isfinite()
             mean = below.double().masked_fill(~finite, 0.0).sum(1) / finite.sum(1)
         total += float(mean.sum())
-        rows += len(z)
-    return total / rows if rows else 0.0
+    return total
 
 
 def expected_errors(given: Given, beta: float) -> float:
     """Sum over rows of one minus the confidence at `beta`: the errors that the scaled model expects."""
+    return sum(side_by_side(lambda share: _expected_errors_of(share, beta), given.shares()))
+
+
+def _expected_errors_of(given: Given, beta: float) -> float:
     total = 0.0
     step, working = rows_together(given.scores), given.working_dtype
     for z, labels in zip(given.scores.split(step), given.labels.split(step), strict=True):

@@ -5,14 +5,15 @@ counted in cells that are narrow everywhere, by the confidence c and r = 1 - c:
 
 | where | cells | because |
 |-|-|-|
-| c below 2^-6 | 256 an octave, down to 2^-16 | many classes, an untrained network |
+| c below 2^-6 | 512 an octave, down to 2^-16 | many classes, an untrained network |
 | in between | 1/16384 wide | |
-| r below 2^-6 | 128 an octave, down to 2^-30 | overconfident networks put most of their examples here |
+| r below 2^-6 | 256 an octave, down to 2^-30 | overconfident networks put most of their examples here |
 | r below 2^-30 | 8 an octave, down to 2^-1022 | logits in the hundreds: only the order matters |
 
 Examples of a cell are treated as tied. The measures stay within 5e-4 of the exact functions (tests/metrics).
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,8 +22,8 @@ from levelhead.metrics.chunks import Chunk
 
 WIDTH = 16384
 EDGE = 6  # octaves from zero and from one at which the cells of equal width end
-LOW_OCTAVES, LOW_RATE = 10, 256
-HIGH_OCTAVES, HIGH_RATE = 24, 128
+LOW_OCTAVES, LOW_RATE = 10, 512
+HIGH_OCTAVES, HIGH_RATE = 24, 256
 FAR_OCTAVES, FAR_RATE = 992, 8
 
 LOW = LOW_OCTAVES * LOW_RATE
@@ -46,14 +47,27 @@ def add(state: State, chunk: Chunk) -> None:
 
 
 def cell_index(rest: Tensor) -> Tensor:
-    """The cell of each example from one minus its confidence (float64); rises with confidence."""
+    """The cell of each example from one minus its confidence (float64); rises with confidence.
+
+    Within an octave cells are equally wide, so the leading bits of a number say its cell; no logarithm is needed.
+    """
     confidence = 1 - rest
-    index = confidence.mul(WIDTH).add_(LOW - (WIDTH >> EDGE))
-    octaves = rest.log2().neg_().sub_(EDGE)  # infinite for a confidence of one: clamped to the last cell
-    far = octaves.sub(HIGH_OCTAVES).mul_(FAR_RATE).add_(LOW + MIDDLE + HIGH)
-    high = torch.where(octaves < HIGH_OCTAVES, octaves.mul(HIGH_RATE).add_(LOW + MIDDLE), far)
-    index = torch.where(octaves > 0, high, index)
+    index = confidence.mul(WIDTH).to(torch.int64).add_(LOW - (WIDTH >> EDGE))
+    bits = rest.contiguous().view(torch.int64)
+    high = (_bits(2.0**-EDGE) - bits).bitwise_right_shift_(_shift(HIGH_RATE)).add_(LOW + MIDDLE)
+    far = (_bits(2.0 ** -(EDGE + HIGH_OCTAVES)) - bits).bitwise_right_shift_(_shift(FAR_RATE)).add_(LOW + MIDDLE + HIGH)
+    index = torch.where(rest < 2.0**-EDGE, torch.where(rest < 2.0 ** -(EDGE + HIGH_OCTAVES), far, high), index)
     if bool((confidence < 2.0**-EDGE).any()):
-        low = confidence.log2().add_(EDGE + LOW_OCTAVES).mul_(LOW_RATE)
-        index = torch.where(confidence < 2.0**-EDGE, low, index)
-    return index.clamp_(0, CELLS - 1).to(torch.int64)
+        bits = confidence.view(torch.int64) - _bits(2.0 ** -(EDGE + LOW_OCTAVES))
+        index = torch.where(confidence < 2.0**-EDGE, bits.bitwise_right_shift_(_shift(LOW_RATE)), index)
+    return index.clamp_(0, CELLS - 1)
+
+
+def _bits(number: float) -> int:
+    """The bits of a float64 as a whole number: they sort like the numbers, if these are positive."""
+    return int(np.float64(number).view(np.int64))
+
+
+def _shift(rate: int) -> int:
+    """How many bits to drop so that an octave has `rate` cells."""
+    return 52 - (rate.bit_length() - 1)

@@ -21,6 +21,7 @@ from levelhead.metrics._measures import covered
 from levelhead.metrics._ranked import aurc as _aurc
 from levelhead.metrics._ranked import equal_mass_ece, wrong_among
 from levelhead.metrics._samples import Samples, tied
+from levelhead.metrics._side_by_side import side_by_side
 from levelhead.metrics.chunks import chunks
 from levelhead.metrics.given import Array, Given, check, check_scores, one_of
 from levelhead.metrics.streaming import Calibration
@@ -157,9 +158,16 @@ def _ranked(logits: Array | None, probs: Array | None, labels: Array) -> tuple[n
     if _distributions.are_distributions(labels):
         return _distributions.ranked(logits, probs, labels)
     samples = Samples()
-    for chunk in chunks(_checked(logits, probs, labels)):
-        samples.add(chunk)
+    for part in side_by_side(_samples, _checked(logits, probs, labels).shares()):
+        samples.merge(part)
     return samples.ranked()
+
+
+def _samples(given: Given) -> Samples:
+    samples = Samples()
+    for chunk in chunks(given):
+        samples.add(chunk)
+    return samples
 
 
 def adaptive_ece(

@@ -7,12 +7,14 @@ by chunk, while they are in the cache anyway (`chunks.py`); shapes, types and la
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from levelhead.metrics._side_by_side import shares_of
 
 Array = Tensor | np.ndarray
 Kind = Literal["logits", "probs"]
@@ -38,6 +40,7 @@ class Given:
     kind: Kind
     stored_labels: Tensor  # integers of any width, those that are not ignored in [0, C)
     ignored: tuple[int, ...] = ()
+    part_of: "Given | None" = None  # what this is a share of: errors name its rows
 
     @property
     def labels(self) -> Tensor:
@@ -63,6 +66,17 @@ class Given:
                     yield Piece(scores[keep], labels[keep], keep + start)
                     continue
             yield Piece(scores, labels, start)
+
+    def shares(self) -> list["Given"]:
+        """All rows in as many parts as are worth working on side by side, in order."""
+        number = shares_of(self.scores)
+        if number == 1:
+            return [self]
+        by_pixels = self.scores.ndim == 3 and self.scores.shape[0] < number
+        scores_dim, labels_dim = (2, 1) if by_pixels else (0, 0)
+        size = -(-self.scores.shape[scores_dim] // number)
+        parts = zip(self.scores.split(size, scores_dim), self.stored_labels.split(size, labels_dim), strict=True)
+        return [replace(self, scores=scores, stored_labels=labels, part_of=self) for scores, labels in parts]
 
     def _views(self, rows: int) -> Iterator[tuple[Tensor, Tensor, int]]:
         start = 0

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from levelhead.metrics._side_by_side import shares_of, side_by_side
 from levelhead.metrics.chunks import Chunk, Workspace, refuse, rows_in_chunk, rows_together
 from levelhead.metrics.given import Array, Kind, check_scores, one_of
 
@@ -39,16 +40,23 @@ def max_softmax(*, logits: Array | None = None, probs: Array | None = None) -> n
     """
     values, kind = one_of(logits, probs)
     scores = check_scores(values, kind)
+    shares = scores.split(-(-len(scores) // shares_of(scores)) or 1)
+    return np.concatenate(side_by_side(lambda share: _confidences(share, kind, scores), shares))
+
+
+def _confidences(scores: Tensor, kind: Kind, part_of: Tensor) -> np.ndarray:
     working = torch.float64 if scores.dtype == torch.float64 else torch.float32
     space = Workspace(scores.device, working)
-    parts = []
+    found = np.empty(len(scores))
+    start = 0
     for block in scores.split(rows_in_chunk(scores)):
         nobody = torch.zeros(len(block), dtype=torch.int64, device=block.device)  # a chunk is read beside labels
         chunk = Chunk(block, nobody, kind, working, space=space, needs=("rest",))
         if chunk.bad:
-            refuse(scores, kind)
-        parts.append((1 - chunk.rest).cpu())
-    return torch.cat(parts).numpy() if parts else np.zeros(0)
+            refuse(part_of, kind)
+        found[start : start + len(block)] = (1 - chunk.rest).cpu().numpy()
+        start += len(block)
+    return found
 
 
 def negative_entropy(*, logits: Array | None = None, probs: Array | None = None) -> np.ndarray:

@@ -20,8 +20,12 @@ from levelhead.metrics._measures import READERS, accuracy_at_coverage, bins_of, 
 from levelhead.metrics._pointwise import State
 from levelhead.metrics._samples import Samples
 from levelhead.metrics._sharing import gathered, reduced
+from levelhead.metrics._side_by_side import side_by_side
 from levelhead.metrics.chunks import Chunk, chunks, rows_together
 from levelhead.metrics.given import Array, Given, as_tensor, check_dense, check_scores, one_of
+
+#: A state is made of ordinary tensors, also inside `torch.inference_mode`: outside they could not be added to.
+_ordinary = torch.inference_mode(False)
 
 
 class _Part(NamedTuple):
@@ -67,7 +71,7 @@ class Calibration:
     `num_classes`: columns of the scores. `n_bins`: bins of ECE and its relatives, fixed here. `parts` restricts what
     is computed; the default is everything. Accuracy, NLL, Brier, gap, ECE, OE, MCE, class-wise ECE and what is read
     from the same bins equal the plain functions; adaptive ECE, AURC and accuracy at coverage come from fine cells
-    (`_cells.py`), within 5e-4 of them. The size does not depend on the number of examples: about 750 KB and 24 bytes
+    (`_cells.py`), within 5e-4 of them. The size does not depend on the number of examples: about 840 KB and 24 bytes
     a class and bin. `exact=True` keeps 4 bytes an example (8 from float64 scores) beside it, and those three are exact.
 
     Labels equal to `ignore_index` are left out with their scores, and with `ignore_background` those equal to 0;
@@ -105,6 +109,7 @@ class Calibration:
         self._ignored = (() if ignore_index is None else (int(ignore_index),)) + ((0,) if ignore_background else ())
         self._clear(distributions=False)
 
+    @_ordinary
     def _clear(self, distributions: bool) -> None:
         self.num_examples = 0
         self._distributions = distributions
@@ -157,25 +162,33 @@ class Calibration:
         self.num_examples += len(outcomes.correct)
 
     def _add(self, given: Given) -> None:
+        # one block is refused before anything of it is added; more, or another kind of labels, go through fresh ones
+        if given.num_rows <= rows_together(given.scores) and not self._distributions:
+            self._take(given)
+            return
+        for part in side_by_side(self._only, given.shares()):
+            self._absorb(part)
+
+    def _only(self, given: Given) -> "Calibration":
+        """An accumulator like this one that has seen nothing but `given`."""
+        fresh = type(self)(self.num_classes, self.n_bins, parts=self._parts, exact=self.exact)
+        fresh._take(given)
+        return fresh
+
+    def _take(self, given: Given) -> None:
         self._to(given.scores.device)
-        # one block is refused before anything of it is added; more, or another kind of labels, go through a fresh one
-        direct = given.num_rows <= rows_together(given.scores) and not self._distributions
-        target = self if direct else type(self)(self.num_classes, self.n_bins, parts=self._parts, exact=self.exact)
-        target._to(given.scores.device)
         parts = [_PARTS[name] for name in self._parts]
         needs = {need for part in parts for need in part.needs} | ({"rest"} if self.exact else set())
-        collectors = [part.collector(target._state) for part in parts if part.collector]
+        collectors = [part.collector(self._state) for part in parts if part.collector]
         for chunk in chunks(given, tuple(needs), tuple(collector.visit for collector in collectors)):
             for part in parts:
                 if part.add:
-                    part.add(target._state, chunk)
-            if self.exact and isinstance(target._samples, Samples):
-                target._samples.add(chunk)
-            target.num_examples += len(chunk)
+                    part.add(self._state, chunk)
+            if self.exact and isinstance(self._samples, Samples):
+                self._samples.add(chunk)
+            self.num_examples += len(chunk)
         for collector in collectors:
             collector.flush()
-        if not direct:
-            self._absorb(target)
 
     def _add_distributions(self, logits: Array | None, probs: Array | None, labels: Array) -> None:
         scores = check_scores(*one_of(logits, probs))
@@ -196,6 +209,7 @@ class Calibration:
     def _to(self, device: torch.device) -> None:
         self._state = {name: value.to(device) for name, value in self._state.items()}
 
+    @_ordinary
     def _absorb(self, other: "Calibration") -> None:
         if other.num_examples == 0:
             return
@@ -283,6 +297,7 @@ class Calibration:
             "samples": torch.from_numpy(self._samples.joined().copy()),
         }
 
+    @_ordinary
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Replace everything seen so far by what `state_dict` gave; ValueError if it is of another shape."""
         theirs = {name: state_dict.get(name) for name in self._made}
@@ -297,6 +312,7 @@ class Calibration:
         """Counts and sums by name, where they are, `num_examples` among them: added up, they are those of a merge."""
         return {**self._state, "num_examples": torch.tensor(self.num_examples)}
 
+    @_ordinary
     def load_sums(self, sums: Mapping[str, Tensor]) -> None:
         """Replace counts and sums by those of `sums`; samples stay as they are."""
         self._state = {name: sums[name].clone() for name in self._state}
