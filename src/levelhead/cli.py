@@ -57,6 +57,34 @@ TextColumn = Annotated[
 MaxWords = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Words used of a text, the first; 400 if not said.")
 ]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option("--image", metavar="COLUMN", rich_help_panel=_DATA,
+                 help="Column of paths of images in a table, relative to it."),
+]  # fmt: skip
+SplitColumn = Annotated[
+    str | None,
+    typer.Option("--split", metavar="COLUMN", rich_help_panel=_DATA,
+                 help="Column of a table that says train, val, cal or test."),
+]  # fmt: skip
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=_DATA,
+                 help="Column of a table that says what a row belongs to (an object, an author): never parted."),
+]  # fmt: skip
+GroupPattern = Annotated[
+    str | None,
+    typer.Option(metavar="REGEX", rich_help_panel=_DATA,
+                 help="The same for a folder of images: what it finds in a path is the image's group."),
+]  # fmt: skip
+Fit = Annotated[
+    str | None,
+    typer.Option(metavar="cover|letterbox|stretch", rich_help_panel=_DATA,
+                 help="How images get their size: cut at the centre (cover, the default), whole on black, distorted."),
+]  # fmt: skip
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", rich_help_panel=_DATA, help="Go on without images that cannot be read.")
+]
 TrainSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Use a stratified part of train of this size.")
 ]
@@ -64,7 +92,7 @@ CalSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Exampl
 TestSize = Annotated[int | None, typer.Option(rich_help_panel=_DATA, help="Examples cut from train for testing.")]
 SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides which examples are cut from train.")]
 ImageSize = Annotated[
-    int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")
+    int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images of files are brought.")
 ]
 Model = Annotated[
     str,
@@ -97,6 +125,12 @@ Crop = Annotated[
     int | None, typer.Option(rich_help_panel=_TRAINING, help="Random crop after padding by so many pixels.")
 ]
 Flip = Annotated[bool | None, typer.Option(rich_help_panel=_TRAINING, help="Random mirror images.")]
+ClassWeights = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="balanced|none|FILE",
+                 help="What an example of each class weighs in the loss: alike for all classes in sum (balanced), or "
+                 "as a .json of class names and numbers says."),
+]  # fmt: skip
 Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
 Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
 Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
@@ -170,11 +204,17 @@ def compare(
     label: Label = None,
     text: TextColumn = None,
     max_words: MaxWords = None,
+    image: ImageColumn = None,
+    split: SplitColumn = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
+    fit: Fit = None,
+    skip_broken: SkipBroken = False,
     method: Annotated[
         list[str] | None,
         typer.Option("--method", "-m", rich_help_panel=_METHOD,
@@ -195,6 +235,7 @@ def compare(
     clip: Clip = None,
     crop: Crop = None,
     flip: Flip = None,
+    class_weights: ClassWeights = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -232,11 +273,17 @@ def train(
     label: Label = None,
     text: TextColumn = None,
     max_words: MaxWords = None,
+    image: ImageColumn = None,
+    split: SplitColumn = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
+    fit: Fit = None,
+    skip_broken: SkipBroken = False,
     model: Model = "auto",
     recipe: RecipeName = None,
     epochs: Epochs = None,
@@ -250,6 +297,7 @@ def train(
     clip: Clip = None,
     crop: Crop = None,
     flip: Flip = None,
+    class_weights: ClassWeights = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -455,6 +503,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices
     from levelhead.data import load
     from levelhead.train import check_records, make_recipe
+    from levelhead.train.class_weights import written_weights
 
     methods = distinct(wanted)
     record = check_records(tuple(given["record"] or ()))
@@ -476,17 +525,24 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "flip",
     )
     chosen = {name: given[name] for name in training}
+    chosen["class_weights"] = given["class_weights"] and written_weights(given["class_weights"])
     make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
     names = (
         "data_dir",
         "label",
         "text",
         "max_words",
+        "image",
+        "split",
+        "group",
+        "group_pattern",
         "train_size",
         "cal_size",
         "test_size",
         "split_seed",
         "image_size",
+        "fit",
+        "skip_broken",
     )
     data = load(given["data"], **{name: given[name] for name in names})
     if data.kind == "image":

@@ -10,6 +10,7 @@ from levelhead.compare.probing import Asked
 from levelhead.data import Dataset
 from levelhead.spec import parse
 from levelhead.train import Recipe, Run
+from levelhead.train.class_weights import weights_for
 
 #: What is compared when nobody says what: one method of each paper, and the two that everybody knows.
 DEFAULT_METHODS = ("vanilla", "uls", "mixup", "pls", "lamix", "logitmix_cm", "mbls")
@@ -96,6 +97,7 @@ class Comparison:
                     f"{asked.name} is for networks that were trained with dropout, and neither a method nor "
                     f"{self.network} has any; add the method mc_dropout, or give the network dropout"
                 )
+        weights = weights_for(self.recipe.class_weights, self.data)
         with torch.random.fork_rng(devices=[]):
             model = self._model()
             if self.data.kind == "text":
@@ -105,7 +107,7 @@ class Comparison:
             labels = torch.tensor([0, 1, 0, 1])
             for method in self.methods:
                 try:
-                    objective = Objective(parse(method), model, self.data.num_classes)
+                    objective = Objective(parse(method), model, self.data.num_classes, class_weights=weights)
                     for _ in range(2):
                         objective(inputs, labels)
                 except (ValueError, RuntimeError) as error:

@@ -7,22 +7,23 @@ Files are `train.parquet`, `test.parquet` (and `val`/`validation`, `cal`), or sh
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from levelhead.data.broken import all_named, sound
 from levelhead.data.checks import check_class_indices, encode_labels
+from levelhead.data.columns import SPLITS, label_values
 from levelhead.data.decode import Form, decode, survey
 from levelhead.data.jpeg import decode_jpeg
 from levelhead.data.source import Part, Request, Source
-from levelhead.data.table import label_values
 
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "coarse_label")
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "cal": "cal", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +37,13 @@ class EncodedImages:
 
     def file(self, row: int) -> tuple[str, bytes]:
         """What to call the image of a row in an error, and its bytes."""
-        content = self.images[int(row)].as_py()
-        where = f"{self.where}, image {int(row)}"
-        if not content:
-            raise ValueError(
-                f"{where} has no bytes, perhaps only the path of a file elsewhere; store the images inside"
-            )
-        return where, content
+        return f"{self.where}, image {int(row)}", self.images[int(row)].as_py() or b""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[str, bytes]:
+        return self.file(row)
 
     def is_jpeg(self) -> bool:
         """Whether the images went through JPEG, which loses detail."""
@@ -108,25 +109,37 @@ def read(request: Request) -> Source:
     """A user's folder of such files: images of one form, classes as stored or from the labels."""
     folder = Path(request.source).expanduser()
     splits = {role: read_split(paths, request.label) for role, paths in shards(folder).items()}
-    files = (split.file(row) for split in splits.values() for row in range(len(split.labels)))
-    form = survey(files, request.image_size)
+    rows, notes, facts = sound(splits, str(folder), request.skip_broken)
+    with all_named(splits.values()):
+        files = (split[row] for role, split in splits.items() for row in rows[role])
+        form = survey(files, request.image_size, request.fit or "cover")
     stored = splits["train"].names
-    notes: tuple[str, ...] = ()
     if stored:
         for split in splits.values():
             check_class_indices(split.where, split.labels, stored)
         classes, labels = stored, {role: split.labels for role, split in splits.items()}
     else:
-        classes, by_place, notes = encode_labels({split.where: split.labels for split in splits.values()})
+        classes, by_place, renumbered = encode_labels({split.where: split.labels for split in splits.values()})
         labels = {role: by_place[split.where] for role, split in splits.items()}
+        notes += renumbered
     return Source(
         name=folder.resolve().name,
         kind="image",
         classes=classes,
-        parts={role: split.part(labels[role], form) for role, split in splits.items()},
+        parts={
+            role: Part(labels[role][rows[role]], partial(_pixels, splits, role, rows[role], form)) for role in splits
+        },
         origin=f"parquet of encoded images in {folder}, brought to {form.height}x{form.width}",
         notes=notes,
+        facts=facts if form.fit == "cover" else {**facts, "fit": form.fit},
     )
+
+
+def _pixels(
+    splits: Mapping[str, EncodedImages], role: str, rows: np.ndarray, form: Form, positions: np.ndarray
+) -> np.ndarray:
+    with all_named(splits.values()):
+        return splits[role].decoded(rows[positions], form)
 
 
 def _column(where: str, columns: Sequence[str], wanted: Sequence[str], what: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from levelhead.data.decode import Fit
 from levelhead.data.records import Augment, Kind
 
 
@@ -17,10 +19,13 @@ class Part:
     Attributes:
         labels: int64 `(N,)`, indices into the source's classes.
         read: takes int64 positions `(n,)` and gives those inputs, new memory, as `Split.inputs` wants them.
+        groups: what each example belongs to (an object, an author), `(N,)` of words or numbers, or None: examples of
+            one group never lie in two roles.
     """
 
     labels: np.ndarray
     read: Callable[[np.ndarray], np.ndarray]
+    groups: np.ndarray | None = None
 
     @classmethod
     def of_array(cls, inputs: np.ndarray, labels: np.ndarray) -> Part:
@@ -43,6 +48,7 @@ class Source:
         train_size: how many training examples are used unless the user says; `test` then gets what is left.
         cal_size: how many are cut for `cal` unless the user says.
         words: of texts, the word of every id; 0 is padding.
+        facts: what else the user decided about the examples, for `Dataset.split_info`: ready for JSON, without paths.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Source:
     train_size: int | None = None
     cal_size: int | None = None
     words: tuple[str, ...] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,12 @@ class Request:
         image_size: height and width that a folder's images are brought to, or None for the usual size in it.
         text: the column of texts in a table, or None.
         max_words: how many words of a text are used, or None for the usual number.
+        image: the column of paths of images in a table, or None.
+        split: the column of a table that says each row's role, or None.
+        group: the column of a table that says what each row belongs to, or None.
+        group_pattern: the regular expression that finds this in the path of an image of a folder, or None.
+        fit: how images are brought to their size, or None for the usual way.
+        skip_broken: whether images that cannot be read are left out.
     """
 
     source: str
@@ -76,3 +89,9 @@ class Request:
     image_size: tuple[int, int] | None = None
     text: str | None = None
     max_words: int | None = None
+    image: str | None = None
+    split: str | None = None
+    group: str | None = None
+    group_pattern: str | None = None
+    fit: Fit | None = None
+    skip_broken: bool = False

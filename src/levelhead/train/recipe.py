@@ -5,13 +5,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from levelhead.errors import unknown
+from levelhead.train.class_weights import checked_weights
 from levelhead.train.optimizers import OPTIMIZERS
 from levelhead.train.papers import PAPERS
 from levelhead.train.schedule import parse_schedule
 
 
 class Recipe(BaseModel):
-    """Optimiser, weight decay and schedule; batch, epochs, crop and flip. Momentum belongs to SGD alone."""
+    """Optimiser, weight decay and schedule; batch, epochs, crop, flip, class weights. Momentum belongs to SGD alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +27,7 @@ class Recipe(BaseModel):
     clip: float | None = Field(None, gt=0, allow_inf_nan=False)
     crop: int = Field(0, ge=0, le=64)
     flip: bool = False
+    class_weights: str = "none"
 
     @model_validator(mode="after")
     def _sound(self) -> "Recipe":
@@ -45,6 +47,11 @@ class Recipe(BaseModel):
         if value not in OPTIMIZERS:
             raise ValueError(f"must be one of {', '.join(OPTIMIZERS)}")
         return value
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weighs(cls, value: str) -> str:
+        return checked_weights(value)
 
     @field_validator("nesterov")
     @classmethod

@@ -22,6 +22,7 @@ from levelhead.errors import WorkFailed
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train.checkpoint import Checkpoints
+from levelhead.train.class_weights import weights_for
 from levelhead.train.optimizers import make_optimizer
 from levelhead.train.record import add_targets, check_recordable, write_epoch
 from levelhead.train.run import Run, stream
@@ -81,7 +82,8 @@ class Trainer:
         mixing = torch.Generator().manual_seed(stream(run.seed, "mixing"))
         spec = parse(run.sentence)
         check_recordable(run.record, spec)
-        self.objective = Objective(spec, model, data.num_classes, generator=mixing)
+        weights = weights_for(self.recipe.class_weights, data)
+        self.objective = Objective(spec, model, data.num_classes, generator=mixing, class_weights=weights)
         optimizer = make_optimizer(self.recipe, self.objective.parameters())
         self.module, self.optimizer = self.fabric.setup(self.objective, optimizer)
         self.order = torch.Generator().manual_seed(stream(run.seed, "data"))
