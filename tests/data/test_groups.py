@@ -153,6 +153,14 @@ def test_a_part_of_the_path_is_the_group_of_an_image(tmp_path):
     assert len(load(tmp_path, group_pattern="/[uvw]/|/[xyz]/").splits["test"])
 
 
+def test_a_path_counts_from_the_class_folder_on_where_splits_are_given(tmp_path):
+    write_tree(tmp_path, {f"{part}/{kind}/{part}-owner": 6 for part in ("train", "test") for kind in ("cat", "dog")})
+    with pytest.raises(ValueError, match="all examples belong to one group"):
+        load(tmp_path, group_pattern="[^/]+/([^/]+)/")
+    with pytest.raises(ValueError, match=r"1 groups lie in both train and test \(the first: owner\)"):
+        load(tmp_path, group_pattern="owner")
+
+
 @pytest.mark.parametrize(
     ("pattern", "sentence"),
     [

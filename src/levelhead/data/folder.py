@@ -2,8 +2,8 @@
 
 A class is a folder; its images may lie in folders of their own inside. Classes and images are taken in the
 order of their names. Files that by their ending are no images are left out with a note; hidden ones silently.
-`group_pattern`, a regular expression, reads from each path (below the folder, with forward slashes) what the image
-belongs to: its first bracketed part, or all that matches.
+`group_pattern`, a regular expression, reads from each path (from the class folder on, with forward slashes) what the
+image belongs to: its first bracketed part, or all that matches.
 """
 
 from __future__ import annotations
@@ -59,12 +59,13 @@ def read(request: Request) -> Source:
             f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
         )
     paths = {role: tree.paths(classes) for role, tree in trees.items()}
+    pattern = request.group_pattern
     parts, form, notes, facts = picture_parts(
         {role: [(str(path), path) for path in each] for role, each in paths.items()},
         {role: tree.labels(classes) for role, tree in trees.items()},
         None
-        if request.group_pattern is None
-        else {r: _groups(root, p, request.group_pattern) for r, p in paths.items()},
+        if pattern is None
+        else lambda role, rows: _groups(trees[role].folder, [paths[role][row] for row in rows], pattern),
         replace(request, source=str(root)),
     )
     split = len(trees) > 1 or trees["train"].folder != root
@@ -79,7 +80,7 @@ def read(request: Request) -> Source:
         parts=parts,
         origin=f"images in {root}: {layout}, brought to {form.height}x{form.width}",
         notes=notes,
-        facts=facts if request.group_pattern is None else {**facts, "group_pattern": request.group_pattern},
+        facts=facts if pattern is None else {**facts, "group_pattern": pattern},
     )
 
 
@@ -88,7 +89,7 @@ def _groups(root: Path, paths: Sequence[Path], pattern: str) -> np.ndarray:
     try:
         wanted = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"group_pattern {pattern!r} is no regular expression ({error})") from None
+        raise ValueError(f"group_pattern '{pattern}' is no regular expression ({error})") from None
     found = []
     for path in paths:
         name = path.relative_to(root).as_posix()
@@ -96,7 +97,7 @@ def _groups(root: Path, paths: Sequence[Path], pattern: str) -> np.ndarray:
         text = None if match is None else match.group(1) if wanted.groups else match.group(0)
         if not text:
             raise ValueError(
-                f"group_pattern {pattern!r} finds nothing in {name!r}; every image needs a group; for images in "
+                f"group_pattern '{pattern}' finds nothing in {name!r}; every image needs a group; for images in "
                 "folders of their own inside the class folders the pattern is '[^/]+/([^/]+)/'"
             )
         found.append(text)

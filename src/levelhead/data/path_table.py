@@ -37,10 +37,11 @@ def read(request: Request) -> Source:
             "fill or remove such rows"
         )
     files = [path.parent / name for name in names]
+    grouped = rows.groups or {}
     parts, form, notes, facts = picture_parts(
         {role: [(str(files[row]), files[row]) for row in positions] for role, positions in rows.positions.items()},
         rows.labels,
-        rows.groups,
+        None if rows.groups is None else lambda role, kept: grouped[role][kept],
         replace(request, source=str(path.parent)),
     )
     repeated = len(names) - len(np.unique(np.array(names)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from levelhead.data.source import Part, Request
 def picture_parts(
     files: Mapping[str, Files],
     labels: Mapping[str, np.ndarray],
-    groups: Mapping[str, np.ndarray] | None,
+    groups: Callable[[str, np.ndarray], np.ndarray] | None,
     request: Request,
 ) -> tuple[dict[str, Part], Form, tuple[str, ...], dict[str, Any]]:
     """Reads all headers now; with `request.skip_broken` all pixels, to leave out what cannot be read.
@@ -24,7 +24,7 @@ def picture_parts(
     Args:
         files: what to call each image, and its path, a role.
         labels: int64 `(N,)`, a role.
-        groups: what each image belongs to `(N,)`, a role; or None.
+        groups: takes a role and positions, and says what these images belong to; or None.
         request: says the size, how it is reached, and whether broken images are left out.
 
     Returns:
@@ -44,7 +44,7 @@ def picture_parts(
         role: Part(
             np.asarray(labels[role], dtype=np.int64)[rows[role]],
             partial(_pixels, kept, role, form),
-            None if groups is None else groups[role][rows[role]],
+            None if groups is None else groups(role, rows[role]),
         )
         for role in files
     }
