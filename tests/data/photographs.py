@@ -1,6 +1,6 @@
 """Photograph-like images of mixed sizes and modes as files, three of them broken, made by the tests themselves.
 
-`python -m tests.data.photographs FOLDER 5000` writes the folder that the documentation speaks of.
+`python tests/data/photographs.py FOLDER 5000` writes the folder that the documentation speaks of.
 """
 
 import sys

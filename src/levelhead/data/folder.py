@@ -55,8 +55,10 @@ def read(request: Request) -> Source:
     classes = tuple(trees["train"].images)
     _check_same_classes(trees)
     if len(classes) < 2:
+        only = trees["train"].folder / classes[0]
+        inside = f"; do you mean {only}?" if len(_folders(only)) > 1 else ""
         raise ValueError(
-            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
+            f"{only.parent} holds only one class folder ({only.name}); a classifier needs at least two{inside}"
         )
     paths = {role: tree.paths(classes) for role, tree in trees.items()}
     pattern = request.group_pattern
