@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from levelhead.spec import Spec as Spec
     from levelhead.spec import methods as methods
     from levelhead.spec import parse as parse
+    from levelhead.trained import load_run as load_run
     from levelhead.types import Mix as Mix
     from levelhead.types import Output as Output
 
@@ -53,6 +54,7 @@ _NAMES = {
     "Spec": "spec",
     "methods": "spec",
     "parse": "spec",
+    "load_run": "trained",
     "Mix": "types",
     "Output": "types",
 }

@@ -468,6 +468,118 @@ def evaluate(
 
 @app.command()
 @verb
+def figure(
+    kind: Annotated[
+        str,
+        typer.Argument(help="reliability, confidence, winning, coverage, tradeoff, curves, sweep, density, "
+                            "soft_targets, embedding, surface or label_entropy."),
+    ],
+    folder: Annotated[Path | None, typer.Argument(help="The folder of a comparison.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it goes: .png, .svg or .pdf.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Of the comparison, repeatable; all if not said.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Whose run is shown; the first if not said.")] = None,
+    argument: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of sweep: what goes along the axis, such as alpha.")
+    ] = None,
+    measure: Annotated[str, typer.Option(metavar="NAME", help="Of sweep and tradeoff.")] = "ece",
+    scaled: Annotated[bool, typer.Option("--scaled", help="Of sweep: after temperature scaling.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw one of the papers' figures from a comparison, or give its data with --json."""
+    from levelhead.figures import figure as draw
+
+    if out is None:
+        raise ValueError(f"--out is missing: a file such as {kind}.png")
+    rows = draw(
+        kind, folder, out, methods=tuple(method or ()), seed=seed, argument=argument, measure=measure, scaled=scaled,
+        data_dir=data_dir,
+    )  # fmt: skip
+    print(json.dumps(rows, indent=1, ensure_ascii=False) if as_json else f"Written: {out}")
+
+
+@app.command()
+@verb
+def predict(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or of a comparison with --method and --seed.")],
+    data: Annotated[
+        str,
+        typer.Option("--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
+                     help="As in compare; for images also a folder of images without labels."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The predictions: .safetensors, .npz, .parquet or .csv.")
+    ],
+    part: Annotated[
+        str | None, typer.Option(metavar="PART", rich_help_panel=_DATA,
+                                 help="train, val, cal, test or all; test if there is one, else all.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", "-m", help="Of a comparison's folder.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of a comparison's folder.")] = None,
+    data_dir: DataDir = None,
+    label: Label = None,
+    text: TextColumn = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Say what a trained run makes of other data, as a file of predictions."""
+    from levelhead.report.listings import print_predicted
+    from levelhead.trained import find_run, load_run, predict_source
+
+    trained = load_run(find_run(run, method, seed))
+    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text)
+    said.save(out)
+    counts = {"n": said.num_examples, "out": str(out), "labelled": said.meta.get("labels") != "none"}
+    if as_json:
+        print(json.dumps({"run": str(trained.folder), "sentence": trained.about["sentence"]} | counts, indent=1))
+    else:
+        print_predicted(trained.about, said, out, _console())
+
+
+@app.command()
+@verb
+def calibrate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Predictions to calibrate: .npz, .safetensors, .parquet or .csv."),
+    ] = None,
+    cal: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Predictions to fit on, of other examples than FILE's.")
+    ] = None,
+    calibrator: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="temperature (if not said), temperature(criterion=ece), vector, matrix, "
+                                          "platt, beta, isotonic or histogram."),
+    ] = None,
+    fitted: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A calibrator that --save wrote, in place of --cal.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The calibrated predictions: a file, or a folder for several.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the calibrator (.safetensors).")
+    ] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Calibrate predictions: fit on one file, apply to others, never to the rows it was fitted on."""
+    from levelhead.calibrate.by_file import calibrate_files
+    from levelhead.report.listings import print_calibration
+
+    if fitted is not None and calibrator is not None:
+        raise ValueError(f"--calibrator has no effect with --fitted: {fitted} says which it is")
+    found = calibrate_files(
+        files or (), cal=cal, calibrator=calibrator or "temperature", fitted=fitted, out=out, save=save
+    )
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_calibration(found, save, _console())
+
+
+@app.command()
+@verb
 def report(folder: Annotated[Path, typer.Argument(help="The folder of a comparison.")]) -> None:
     """Build the page of a comparison again."""
     from levelhead.report import build

@@ -17,7 +17,8 @@ from levelhead.calibrate.logistic import BetaCalibration, PlattScaling
 from levelhead.calibrate.per_class import HistogramBinning, IsotonicRegression
 from levelhead.calibrate.temperature import TemperatureScaling
 
-_KINDS: dict[str, type[Fitted]] = {
+#: Everything that is fitted, by the word in its file.
+KINDS: dict[str, type[Fitted]] = {
     "temperature": TemperatureScaling,
     "vector": VectorScaling,
     "matrix": MatrixScaling,
@@ -35,7 +36,7 @@ def save(fitted: Fitted, path: str | os.PathLike[str]) -> Path:
     """Write what was `fitted` to `path` (.safetensors), whole or not at all; returns it. ValueError before `fit`."""
     from safetensors.numpy import save as to_bytes
 
-    path = _checked(path)
+    path = checked_path(path)
     header = {"kind": fitted.name, "status": fitted.status, "settings": fitted.settings()}
     arrays = {**fitted.arrays(), _SEEN: fitted._seen}
     # under one key: safetensors writes several in a random order, and equal calibrators should be equal files
@@ -47,7 +48,7 @@ def load(path: str | os.PathLike[str]) -> Fitted:
     """What `save` wrote. Raises ValueError for a file that is missing, cut short or something else."""
     from safetensors import SafetensorError, safe_open
 
-    path = _checked(path)
+    path = checked_path(path)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     try:
@@ -57,10 +58,10 @@ def load(path: str | os.PathLike[str]) -> Fitted:
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a complete safetensors file: {error}") from None
     kind = header.get("kind")
-    if kind not in _KINDS:
-        raise ValueError(f"{path}: holds no calibrator; there are {', '.join(_KINDS)}")
+    if kind not in KINDS:
+        raise ValueError(f"{path}: holds no calibrator; there are {', '.join(KINDS)}")
     try:
-        fitted = _KINDS[kind](**header["settings"])
+        fitted = KINDS[kind](**header["settings"])
         fitted.restore(arrays)
         fitted.status, fitted._seen = header["status"], arrays[_SEEN]
     except (KeyError, TypeError, ValueError) as error:
@@ -68,7 +69,8 @@ def load(path: str | os.PathLike[str]) -> Fitted:
     return fitted
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """`path`, if its ending is that of calibrators; else ValueError."""
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise ValueError(f"{path}: calibrators are .safetensors files")

@@ -3,11 +3,41 @@
     bins = lh.metrics.reliability(logits=logits, labels=labels)
     lh.plots.reliability.draw(ax, lh.plots.reliability.diagram(bins))
 
-Each figure is a module: `reliability`, `confidence`, `tradeoff`, `differences`, `curves`. `overview` draws a
-picture of a whole comparison. matplotlib is imported when something is drawn, not before.
+Each figure is a module: `reliability`, `confidence`, `winning`, `density`, `coverage`, `tradeoff`, `differences`,
+`curves`, `sweep`, `soft_targets`, `label_entropy`, `embedding`, `surface`. `overview` draws a picture of a whole
+comparison. matplotlib is imported when something is drawn, not before.
 """
 
-from levelhead.plots import confidence, curves, differences, reliability, tradeoff
+from levelhead.plots import (
+    confidence,
+    coverage,
+    curves,
+    density,
+    differences,
+    embedding,
+    label_entropy,
+    reliability,
+    soft_targets,
+    surface,
+    sweep,
+    tradeoff,
+    winning,
+)
 from levelhead.plots.leaderboard import overview
 
-__all__ = ["confidence", "curves", "differences", "overview", "reliability", "tradeoff"]
+__all__ = [
+    "confidence",
+    "coverage",
+    "curves",
+    "density",
+    "differences",
+    "embedding",
+    "label_entropy",
+    "overview",
+    "reliability",
+    "soft_targets",
+    "surface",
+    "sweep",
+    "tradeoff",
+    "winning",
+]

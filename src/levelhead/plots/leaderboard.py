@@ -36,7 +36,7 @@ def overview(folder: str | Path, path: str | Path) -> Path:
         # A method's name may hold letters that no font here has; a box in their place is no reason to stop.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _figure(comparison, shown)
-        _save(figure, path)
+        save(figure, path)
     return path
 
 
@@ -86,7 +86,9 @@ def _legend(ax: Any, drawn: Any, comparison: Comparison, shown: list[Pooled]) ->
     ax.text(0, 0.55, note.strip(), transform=ax.transAxes, va="top", fontsize=7, color=style.MUTED)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write a figure whole or not at all; a PNG within `MAX_PNG`, at the finest of `RESOLUTIONS` that allows it."""
+
     def write(beside: Path) -> None:
         if beside.suffix.lower() != ".png":
             figure.savefig(beside)

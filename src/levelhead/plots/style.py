@@ -24,6 +24,9 @@ DASHES = ("-", "--", ":", "-.")
 RAW, SCALED = VERMILLION, BLUE
 RIGHT, WRONG = BLUE, VERMILLION
 
+#: Colour maps: around a middle (blue, white, vermillion's side), and from nothing to much; both read in grey.
+DIVERGING, RISING = "RdBu_r", "Blues"
+
 #: For `matplotlib.rc_context`: small sans-serif type, thin axes.
 RC: dict[str, Any] = {
     "font.size": 8,

@@ -12,6 +12,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from levelhead.predictions import Predictions
+
 #: More classes than these are summed up, not listed.
 _MANY = 20
 
@@ -124,6 +126,34 @@ def print_measures(entry: Mapping[str, Any], console: Console) -> None:
         table.add_row(name, _number(value), _number(scaled[name]))
     console.print(table)
     _say(console, f"Scaled: logits divided by T = {entry['temperature']:.3f}, fitted on other examples.")
+
+
+def print_calibration(found: Mapping[str, Any], saved: Any, console: Console) -> None:
+    """What was fitted, and each file's measures before and after it."""
+    fitted = found["cal"]
+    temperature = "" if found["temperature"] is None else f" T = {found['temperature']:.4f}"
+    on = "" if fitted is None else f", fitted on {fitted['path']} (n = {fitted['n']:,})"
+    _say(console, f"{found['calibrator']}:{temperature} ({found['status']}){on}")
+    for entry in found["files"]:
+        _say(console, f"\n{entry['path']} (n = {entry['n']:,}), written to {entry['out']}")
+        table = _table("measure", "before", "after")
+        for name, value in entry["before"].items():
+            table.add_row(name, _number(value), _number(entry["after"][name]))
+        console.print(table)
+    if saved is not None:
+        _say(console, f"The calibrator: {saved}")
+
+
+def print_predicted(about: Mapping[str, Any], said: Predictions, out: Any, console: Console) -> None:
+    """How many examples were predicted, how sure the run is of them, and how right where that is known."""
+    from levelhead import metrics
+
+    confidence = float(metrics.max_softmax(**said.scores).mean())
+    sure = f"n = {said.num_examples:,}, mean confidence {confidence:.4f}"
+    if said.meta.get("labels") != "none":
+        sure += f", accuracy {metrics.accuracy(**said.scores, labels=said.labels):.4f}"
+    _say(console, f"{about['method']} seed {about['seed']}: {sure}")
+    _say(console, f"Written: {out}")
 
 
 def print_findings(findings: Mapping[str, Any], console: Console) -> None:

@@ -7,6 +7,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -20,6 +21,8 @@ from levelhead.train.trainer import Progress, Trainer
 
 #: The roles whose predictions are kept.
 PREDICTED = ("cal", "test")
+#: What a network must know of its inputs beside its weights, to be used on others.
+INPUTS = "inputs.json"
 
 
 def execute(
@@ -42,6 +45,7 @@ def execute(
             trainer.predictions(role).save(folder / f"{role}.safetensors")
         weights = {name: value.contiguous() for name, value in trainer.objective.model.state_dict().items()}
         write_whole(folder / "model.safetensors", lambda path: path.write_bytes(safetensors.torch.save(weights)))
+        write_json(folder / INPUTS, described(data))
         write_json(
             folder / FINISHED,
             {
@@ -61,6 +65,18 @@ def execute(
             },
         )
         checkpoints.path.unlink(missing_ok=True)
+
+
+def described(data: Dataset) -> dict[str, Any]:
+    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary."""
+    return {
+        "kind": data.kind,
+        "shape": list(data.shape),
+        "classes": list(data.classes),
+        "mean": [float(value) for value in data.mean],
+        "std": [float(value) for value in data.std],
+        "words": None if data.words is None else list(data.words),
+    }
 
 
 def is_finished(folder: Path, record: tuple[str, ...] = ()) -> bool:

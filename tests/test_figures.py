@@ -1,0 +1,74 @@
+"""`levelhead figure`: every kind from the folder of a real comparison."""
+
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from levelhead.cli import app
+from levelhead.figures import KINDS
+
+
+def call(*arguments):
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("figures") / "out"
+    methods = ("mixup(alpha=0.2)", "mixup(alpha=1)", "pls")
+    status, _, error = call(
+        *("compare", "--data", "spiral", "--epochs", 3, "--seeds", 1, "--jobs", 1, "--out", out),
+        *(word for method in methods for word in ("--method", method)),
+        *("--record", "epochs", "--record", "embeddings", "--record", "targets", "--probe", "gaussian_noise"),
+    )
+    assert status == 0, error
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_and_gives_its_data(kind, folder, tmp_path):
+    out = tmp_path / f"{kind}.png"
+    status, said, error = call("figure", kind, folder, "--out", out, "--argument", "alpha", "--json")
+    assert status == 0, error
+    assert out.stat().st_size < 300_000
+    with Image.open(out) as image:
+        assert len(set(image.convert("L").resize((100, 100)).tobytes())) > 3  # not an empty sheet
+    rows = json.loads(said)
+    assert rows
+    assert all(rows[0].keys() == row.keys() for row in rows)
+
+
+def test_other_formats_and_one_method(folder, tmp_path):
+    assert call("figure", "winning", folder, "-m", "pls", "--out", tmp_path / "a.svg")[0] == 0
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    assert call("figure", "label_entropy", "--out", tmp_path / "b.pdf")[0] == 0
+    assert (tmp_path / "b.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("survace",), "Did you mean 'surface'"),
+        (("winning", "--out", "a.jpg"), "figures are .png, .svg or .pdf"),
+        (("winning", "--method", "cutmix"), "unknown method of this comparison 'cutmix'"),
+        (("winning", "--seed", "7"), "no run of"),
+        (("sweep",), "sweep needs --argument"),
+        (("sweep", "--argument", "gamma"), "no two methods differ in gamma="),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(arguments, message, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = () if "--out" in arguments else ("--out", "a.png")
+    status, _, error = call("figure", arguments[0], folder, *arguments[1:], *out)
+    assert (status, message in error) == (2, True), error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_or_no_file(folder, tmp_path):
+    assert call("figure", "winning", "--out", tmp_path / "a.png")[0] == 2
+    status, _, error = call("figure", "winning", folder)
+    assert (status, "--out is missing" in error) == (2, True)
