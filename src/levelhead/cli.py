@@ -521,6 +521,7 @@ def predict(
     data_dir: DataDir = None,
     label: Label = None,
     text: TextColumn = None,
+    image: ImageColumn = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Say what a trained run makes of other data, as a file of predictions."""
@@ -528,7 +529,7 @@ def predict(
     from levelhead.trained import find_run, load_run, predict_source
 
     trained = load_run(find_run(run, method, seed))
-    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text)
+    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text, image=image)
     said.save(out)
     counts = {"n": said.num_examples, "out": str(out), "labelled": said.meta.get("labels") != "none"}
     if as_json:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import levelhead as lh
 from levelhead.cli import app
 from levelhead.data import load
 
@@ -50,6 +51,28 @@ def test_photographs_with_broken_ones(tmp_path):
     status, _, errors = call(*command, *options[:-2])
     assert status == 2
     assert "recipe.class_weights (balanced there, none here)" in errors
+
+
+def test_a_run_reads_other_images_as_it_read_its_own(tmp_path):
+    for part in ("train", "test"):
+        for shape in ((8, 8, 3), (8, 30, 3), (20, 8, 3)):
+            write_tree(tmp_path / "photos" / part, {f"{kind}/{shape[1]}": 9 for kind in "ab"}, shape, seed=shape[1])
+    out = tmp_path / "out"
+    command = ("train", "--data", tmp_path / "photos", *QUICK, "--fit", "letterbox", "--out", out)
+    assert call(*command)[0] == 0
+    own = lh.Predictions.load(next(out.glob("runs/*/test.safetensors")))
+    status, _, errors = call("predict", out, "--data", tmp_path / "photos", "--out", tmp_path / "said.npz")
+    assert status == 0, errors
+    np.testing.assert_allclose(lh.Predictions.load(tmp_path / "said.npz").logits, own.logits, atol=1e-5)
+    names = [str(path) for path in sorted((tmp_path / "photos" / "test").glob("*/*/*.png"))]
+    rows = [f"{name},{name.split('/')[-3]}" for name in names]
+    (tmp_path / "table.csv").write_text("\n".join(["file,kind", *rows]))
+    said = tmp_path / "again.npz"
+    status, _, errors = call(
+        *("predict", out, "--data", tmp_path / "table.csv", "--image", "file", "--label", "kind", "--out", said)
+    )
+    assert status == 0, errors
+    np.testing.assert_allclose(lh.Predictions.load(said).logits, own.logits, atol=1e-5)
 
 
 def real_table(folder, name, ending):

@@ -117,8 +117,9 @@ class NaturalAdversarial(Probe):
     def prepare(self, data: Dataset) -> dict[str, np.ndarray]:
         """The images of the shared classes, labelled with the model's columns."""
         where = place(self.source, self.data_dir)
-        size = data.shape[1:] if where not in NAMED and Path(where).expanduser().is_dir() else None
-        found = read_source(where, data_dir=self.data_dir, image_size=size)  # type: ignore[arg-type]
+        fit = {"image_size": data.shape[1:], "fit": data.split_info.get("fit", "cover")}
+        is_folder = where not in NAMED and Path(where).expanduser().is_dir()
+        found = read_source(where, data_dir=self.data_dir, **(fit if is_folder else {}))
         columns = class_columns(found.classes, data.classes)
         part = found.parts.get("test", found.parts["train"])
         # of the set's classes in its order, which column of the logits; -1 where the model has none

@@ -8,11 +8,10 @@ from typing import Any
 from levelhead.plots.classes import ByClass, by_class
 from levelhead.plots.comparison import Comparison
 from levelhead.report import rounding
+from levelhead.report.evaluation_terminal import FEW
 from levelhead.report.measures import BY_KEY
 from levelhead.report.table import Cell, difference_cell, value_cell
 
-#: Test examples of a class below which its accuracy says little: half its 95 % interval can be 18 points.
-FEW = 30
 Pairs = list[tuple[str, str]]
 ROLES = ("train", "val", "cal", "test")
 
