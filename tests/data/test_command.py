@@ -121,6 +121,9 @@ def places(tmp_path_factory):
     (folder / "header.csv").write_text("x,kind\n")
     (folder / "nothing.csv").write_text("")
     (folder / "binary.csv").write_bytes(bytes(range(256)) * 9)
+    (folder / "semicolons.csv").write_text("x;kind\n1;a\n2;b\n")
+    (folder / "latin.csv").write_bytes(b"x,kind\n1,caf\xe9\n2,b\n")
+    (folder / "places.csv").write_text("file,kind\nphotos,a\nphotos,b\n")
     (folder / "dates.csv").write_text("when,kind\n2020-01-01,a\n2020-01-02,b\n")
     (folder / "broken.jsonl").write_text('{"x": 1, "kind": "a"}\n{"x": \n')
     (folder / "list.jsonl").write_text("[1, 2]\n")
@@ -145,11 +148,21 @@ BAD = {
     "header only": ("header.csv --label kind", "has columns but no rows"),
     "empty": ("nothing.csv --label kind", "cannot be read as csv"),
     "binary": ("binary.csv --label kind", "binary.csv"),
+    "semicolons": ("semicolons.csv --label kind", "seem to be parted by ';', and must be by commas"),
+    "not UTF-8": ("latin.csv --label kind", "save the table as UTF-8"),
+    "labels that are dates": (
+        "dates.csv --label when",
+        "labels must be whole numbers or words, but the column is of date",
+    ),
+    "a folder as image": ("places.csv --image file --label kind", "photos (it is a folder)"),
     "dates": ("dates.csv --label kind", "column 'when' is not of numbers"),
     "broken json": ("broken.jsonl --label kind", "line 2 is no JSON"),
     "a list in json": ("list.jsonl --label kind", "line 1 must be an object"),
     "nested json": ("nested.jsonl --label kind", "column 'x' is not of numbers"),
-    "a list as labels": ("nested.jsonl --label x", "nested.jsonl, column 'x': labels must be"),
+    "a list as labels": (
+        "nested.jsonl --label x",
+        "labels must be whole numbers or words, but the column is of struct",
+    ),
     "empty parquet": ("nothing.parquet --label kind", "cannot be read as parquet"),
     "text misspelt": ("texts.csv --text sayd --label kind", "did you mean 'said'"),
     "text of numbers": ("numbers.csv --text x --label kind", "must hold texts, but row 0"),

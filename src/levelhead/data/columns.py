@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ def find_column(path: Path, columns: list[str], name: str | None, holds: str, op
     if name not in columns:
         close = difflib.get_close_matches(name, columns, n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""
+        mark = next((mark for mark in ";\t|" if mark in columns[0]), None)
+        if len(columns) == 1 and mark:
+            meant = f"its columns seem to be parted by {mark!r}, and must be by commas; "
         raise ValueError(f"{path} has no column {name!r}; {meant}its columns are {shown}")
     return name
 
@@ -75,13 +79,23 @@ def label_values(where: str, column: Any) -> np.ndarray:
     """A pyarrow column of labels as an array `(N,)` of its numbers or words.
 
     Raises:
-        ValueError: a row without a label (missing, or an empty word); how many, and the first.
+        ValueError: a row without a label (missing, or an empty word); how many, and the first. A column of neither
+            numbers nor words.
     """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
     words = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+    if not words and not any(is_kind(column.type) for is_kind in known):
+        fix = "save the table as UTF-8" if pa.types.is_binary(column.type) else "write whole numbers or words"
+        raise ValueError(
+            f"{where}: labels must be whole numbers or words, but the column is of {column.type} (row 0 holds "
+            f"{reprlib.repr(column[0].as_py())}); {fix}"
+        )
     missing = np.array([value is None or value == "" for value in column.to_pylist()])
     if missing.any():
         raise ValueError(

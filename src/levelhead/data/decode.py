@@ -147,5 +147,7 @@ def _opened(where: str, file: File) -> Iterator[Any]:
         raise BrokenImage(where, "it is of no format of images" if size else f"it has no bytes{stored}") from None
     except FileNotFoundError:
         raise BrokenImage(where, "there is no such file") from None
+    except IsADirectoryError:
+        raise BrokenImage(where, "it is a folder") from None
     except Exception as error:  # Pillow's decoders raise many kinds for broken files
         raise BrokenImage(where, str(error) or type(error).__name__) from error
