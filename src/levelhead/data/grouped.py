@@ -9,10 +9,39 @@ G groups, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 ORDER = ("test", "cal", "val")  # what is cut first does not move with the size of what is cut later
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What groups hold, as pairs of group and class: many groups hold few of many classes.
+
+    Attributes:
+        group: of each pair, ascending, `(P,)`.
+        kind: the class of each pair.
+        number: examples of the class in the group.
+        start: where the pairs of each group begin, `(G + 1,)`.
+    """
+
+    group: np.ndarray
+    kind: np.ndarray
+    number: np.ndarray
+    start: np.ndarray
+
+    @classmethod
+    def count(cls, member: np.ndarray, labels: np.ndarray, num_groups: int, num_classes: int) -> _Held:
+        pairs, number = np.unique(member * num_classes + labels, return_counts=True)
+        group, kind = np.divmod(pairs, num_classes)
+        return cls(group, kind, number, np.searchsorted(group, np.arange(num_groups + 1)))
+
+    def of(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """The classes that a group holds, and how many examples of each."""
+        where = slice(self.start[group], self.start[group + 1])
+        return self.kind[where], self.number[where]
 
 
 def deal_groups(
@@ -40,17 +69,16 @@ def deal_groups(
             f"{count} ({', '.join(map(str, names[:3]))}), and a group lies in one role: {', '.join(['train', *cut])} "
             f"need at least {len(cut) + 1}; bring your own {' and '.join(cut)}, or name another group"
         )
-    counts = np.zeros((len(names), len(classes)), dtype=np.int64)
-    np.add.at(counts, (member, labels), 1)
+    held = _Held.count(member, labels, len(names), len(classes))
     order = np.random.default_rng(seed).permutation(len(names))
-    holders = (counts > 0).sum(axis=0)
+    holders = np.bincount(held.kind, minlength=len(classes))
     role_of = np.full(len(names), -1)
     roles = [role for role in ORDER if role in cut]
     for index, role in enumerate(roles):
         later = len(roles) - index - 1
         spare = np.maximum(1, np.minimum(later + 1, holders - 1))  # groups of each class that are left to the others
-        wanted = cut[role] * counts.sum(axis=0) / len(labels)
-        taken = _take(counts, order, role_of < 0, wanted, spare)
+        wanted = cut[role] * np.bincount(labels, minlength=len(classes)) / len(labels)
+        taken = _take(held, order, role_of < 0, wanted, spare)
         if not taken.any():
             raise ValueError(
                 f"no group of {len(names)} can be spared for {role}: each holds the last examples of a class that "
@@ -61,33 +89,36 @@ def deal_groups(
     return {**positions, "train": np.flatnonzero(role_of[member] < 0)}
 
 
-def _take(counts: np.ndarray, order: np.ndarray, free: np.ndarray, wanted: np.ndarray, spare: np.ndarray) -> np.ndarray:
+def _take(held: _Held, order: np.ndarray, free: np.ndarray, wanted: np.ndarray, spare: np.ndarray) -> np.ndarray:
     """Which groups `(G,)` a role takes of the free ones, to come near the `wanted` examples of each class `(C,)`."""
-    left = (counts[free] > 0).sum(axis=0)
+    left = np.bincount(held.kind[free[held.group]], minlength=len(wanted))
     have = np.zeros(len(wanted))
-    taken = np.zeros(len(counts), dtype=bool)
+    taken = np.zeros(len(order), dtype=bool)
 
     def gain(group: int) -> float:
         """By how much the distance to what is wanted would shrink, a class in units of its own share."""
-        held = np.flatnonzero(counts[group])
-        after = have[held] + counts[group, held] - wanted[held]
-        return float((((have[held] - wanted[held]) ** 2 - after**2) / wanted[held]).sum())
+        kinds, number = held.of(group)
+        before = have[kinds] - wanted[kinds]
+        return float(((before**2 - (before + number) ** 2) / wanted[kinds]).sum())
 
     def allowed(group: int) -> bool:
-        held = counts[group] > 0
-        return bool(free[group] and not taken[group] and (left[held] > spare[held]).all())
+        kinds, _ = held.of(group)
+        return bool(free[group] and not taken[group] and (left[kinds] > spare[kinds]).all())
 
     def take(group: int) -> None:
+        kinds, number = held.of(group)
         taken[group] = True
-        have[:] += counts[group]
-        left[counts[group] > 0] -= 1
+        have[kinds] += number
+        left[kinds] -= 1
 
     for group in order:
         if allowed(group) and gain(group) > 0:
             take(group)
-    for held in np.argsort(left, kind="stable"):  # the class with the fewest groups has the least choice
-        if have[held] == 0:
-            can = [group for group in order if counts[group, held] and allowed(group)]
+    rank = np.argsort(order)
+    for missing in np.argsort(left, kind="stable"):  # the class with the fewest groups has the least choice
+        if have[missing] == 0:
+            holding = held.group[held.kind == missing]
+            can = [group for group in holding[np.argsort(rank[holding])] if allowed(group)]
             if can:
                 take(max(can, key=gain))
     return taken
