@@ -57,6 +57,34 @@ TextColumn = Annotated[
 MaxWords = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Words used of a text, the first; 400 if not said.")
 ]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option("--image", metavar="COLUMN", rich_help_panel=_DATA,
+                 help="Column of paths of images in a table, relative to it."),
+]  # fmt: skip
+SplitColumn = Annotated[
+    str | None,
+    typer.Option("--split", metavar="COLUMN", rich_help_panel=_DATA,
+                 help="Column of a table that says train, val, cal or test."),
+]  # fmt: skip
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=_DATA,
+                 help="Column of a table that says what a row belongs to (an object, an author): never parted."),
+]  # fmt: skip
+GroupPattern = Annotated[
+    str | None,
+    typer.Option(metavar="REGEX", rich_help_panel=_DATA,
+                 help="The same for a folder of images: what it finds in a path is the image's group."),
+]  # fmt: skip
+Fit = Annotated[
+    str | None,
+    typer.Option(metavar="cover|letterbox|stretch", rich_help_panel=_DATA,
+                 help="How images get their size: cut at the centre (cover, the default), whole on black, distorted."),
+]  # fmt: skip
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", rich_help_panel=_DATA, help="Go on without images that cannot be read.")
+]
 TrainSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Use a stratified part of train of this size.")
 ]
@@ -67,7 +95,7 @@ ValSize = Annotated[
 ]
 SplitSeed = Annotated[int, typer.Option(rich_help_panel=_DATA, help="Decides which examples are cut from train.")]
 ImageSize = Annotated[
-    int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images in folders are brought.")
+    int | None, typer.Option(rich_help_panel=_DATA, help="Side to which images of files are brought.")
 ]
 StreamWord = Annotated[
     str,
@@ -160,6 +188,12 @@ FreezeEpochs = Annotated[
     int | None,
     typer.Option(rich_help_panel=_TRAINING, help="Epochs at the start in which only the classifier learns."),
 ]
+ClassWeights = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="balanced|none|FILE",
+                 help="What an example of each class weighs in the loss: alike for all classes in sum (balanced), or "
+                 "as a .json of class names and numbers says."),
+]  # fmt: skip
 Precision = Annotated[str, typer.Option(rich_help_panel=_WORK, help="32, bf16, 16 or 64.")]
 Devices = Annotated[str, typer.Option(rich_help_panel=_WORK, help="auto, cpu, cuda, or cuda:0,cuda:1 to spread runs.")]
 Threads = Annotated[int, typer.Option(rich_help_panel=_WORK, min=1, help="CPU threads of one run.")]
@@ -255,6 +289,10 @@ def compare(
     label: Label = None,
     text: TextColumn = None,
     max_words: MaxWords = None,
+    image: ImageColumn = None,
+    split: SplitColumn = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
@@ -263,6 +301,8 @@ def compare(
     image_size: ImageSize = None,
     stream: StreamWord = "auto",
     workers: Workers = None,
+    fit: Fit = None,
+    skip_broken: SkipBroken = False,
     method: Annotated[
         list[str] | None,
         typer.Option("--method", "-m", rich_help_panel=_METHOD,
@@ -296,6 +336,7 @@ def compare(
     ema: Ema = None,
     layer_decay: LayerDecay = None,
     freeze_epochs: FreezeEpochs = None,
+    class_weights: ClassWeights = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -333,6 +374,10 @@ def train(
     label: Label = None,
     text: TextColumn = None,
     max_words: MaxWords = None,
+    image: ImageColumn = None,
+    split: SplitColumn = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
     train_size: TrainSize = None,
     cal_size: CalSize = None,
     test_size: TestSize = None,
@@ -341,6 +386,8 @@ def train(
     image_size: ImageSize = None,
     stream: StreamWord = "auto",
     workers: Workers = None,
+    fit: Fit = None,
+    skip_broken: SkipBroken = False,
     model: Model = "auto",
     pretrained: Pretrained = None,
     recipe: RecipeName = None,
@@ -367,6 +414,7 @@ def train(
     ema: Ema = None,
     layer_decay: LayerDecay = None,
     freeze_epochs: FreezeEpochs = None,
+    class_weights: ClassWeights = None,
     precision: Precision = "32",
     devices: Devices = "auto",
     threads: Threads = 1,
@@ -689,6 +737,7 @@ def predict(
     data_dir: DataDir = None,
     label: Label = None,
     text: TextColumn = None,
+    image: ImageColumn = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Say what a trained run makes of other data, as a file of predictions."""
@@ -696,7 +745,7 @@ def predict(
     from levelhead.trained import find_run, load_run, predict_source
 
     trained = load_run(find_run(run, method, seed))
-    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text)
+    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text, image=image)
     said.save(out)
     counts = {"n": said.num_examples, "out": str(out), "labelled": said.meta.get("labels") != "none"}
     if as_json:
@@ -783,6 +832,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices, starting_weights
     from levelhead.data import load
     from levelhead.train import Recipe, check_records, make_recipe
+    from levelhead.train.class_weights import written_weights
     from levelhead.train.processes import first_alone, started
 
     methods = distinct(wanted)
@@ -794,12 +844,17 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     if given["precision"] not in PRECISIONS:
         raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, not {given['precision']!r}")
     chosen = {name: given[name] for name in Recipe.model_fields}
+    chosen["class_weights"] = given["class_weights"] and written_weights(given["class_weights"])
     asked = make_recipe("", "image", given["recipe"], **chosen)  # wrong numbers are said before the data are read
     names = (
         "data_dir",
         "label",
         "text",
         "max_words",
+        "image",
+        "split",
+        "group",
+        "group_pattern",
         "train_size",
         "cal_size",
         "test_size",
@@ -808,6 +863,8 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "image_size",
         "stream",
         "workers",
+        "fit",
+        "skip_broken",
     )
     if given["resized_crop"] is not None:
         if given["stream"] == "never":

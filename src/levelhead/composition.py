@@ -5,7 +5,7 @@ Shapes: B batch, C classes, P partners; (H, W) where labels are given pixel by p
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -36,11 +36,14 @@ from levelhead.types import Mix, Output
 
 
 class _View(NamedTuple):
-    """What goes through the network: inputs, mixed labels ``(B, C, ...)``, which of them count, where to blend."""
+    """What goes through the network: inputs, mixed labels ``(B, C, ...)``, where to blend.
+
+    ``weight (B, ...)`` is how much each label counts in the means: which of them at all, or by their classes.
+    """
 
     inputs: Inputs
     labels: Tensor
-    valid: Tensor | None
+    weight: Tensor | None
     place: str | None = None
 
 
@@ -60,6 +63,8 @@ class Objective(nn.Module):
     generator and the step count included.
     """
 
+    class_weights: Tensor | None
+
     def __init__(
         self,
         spec: Spec,
@@ -69,8 +74,12 @@ class Objective(nn.Module):
         generator: torch.Generator | None = None,
         ignore_index: int = -100,
         shared_draws: bool = False,
+        class_weights: Tensor | Sequence[float] | None = None,
     ) -> None:
         super().__init__()
+        weights = None if class_weights is None else _checked_weights(class_weights, num_classes)
+        # of the recipe, not of what is learned: no part of the state
+        self.register_buffer("class_weights", weights, persistent=False)
         self.spec = spec
         self.model = model
         self.num_classes = num_classes
@@ -116,7 +125,7 @@ class Objective(nn.Module):
                 label_mix = Mix(drawn.mix.partner, self.spec.targets.label_lam(_lam(drawn)))
         views: dict[str, _View] = {}
         if self.spec.needs_clean or not drawn.applied:
-            views["clean"] = _View(inputs, targets, valid)
+            views["clean"] = _View(inputs, targets, self._weight(targets, valid))
         if self.spec.needs_mixed and drawn.applied:
             views["mixed"] = self._mixed(inputs, targets, valid, drawn, label_mix)
         seen = self._run(views, drawn)
@@ -258,8 +267,9 @@ class Objective(nn.Module):
 
         def loss(images: Tensor) -> Tensor:
             logits = self._logits_of(call(self.model, with_content(inputs, images)), targets.shape[2:])
-            return _mean(cross_entropy(logits, targets), valid)
+            return _mean(cross_entropy(logits, targets), weight)
 
+        weight = self._weight(targets, valid)
         found, kept = saliency(self.model, main, loss, weight=2 * clean / self.num_classes)
         settled = self.spec.mixing.settle(main, drawn, found)
         mix = Mix(settled.mix.partner.to(main.device), _to(_lam(settled), main.device))
@@ -285,7 +295,18 @@ class Objective(nn.Module):
         if valid is not None:
             # a label counts where everything that was mixed into it does
             valid = self._blend_maps(valid[:, None].to(targets.dtype), drawn, label_mix)[:, 0] > 1 - 1e-6
-        return _View(mixed, labels, valid, None if place == INPUT else place)
+        return _View(mixed, labels, self._weight(labels, valid), None if place == INPUT else place)
+
+    def _weight(self, labels: Tensor, valid: Tensor | None) -> Tensor | None:
+        """How much each label counts, ``(B, ...)``: ``sum_c w_c t_c`` of the labels as mixed, before they are smoothed.
+
+        With hard labels the mean that it leads to is that of ``torch.nn.CrossEntropyLoss(weight=w)``.
+        """
+        if self.class_weights is None:
+            return valid
+        by_class = self.class_weights.to(labels.dtype).view(-1, *[1] * (labels.ndim - 2))
+        weight = (labels * by_class).sum(1)
+        return weight if valid is None else weight * valid
 
     def _blend_maps(self, maps: Tensor, drawn: Drawn, mix: Mix) -> Tensor:
         """Labels or logits mixed like the inputs: by weight, or pixel by pixel where that is how inputs were mixed."""
@@ -393,19 +414,19 @@ class Objective(nn.Module):
             if name not in views or weight == 0:
                 continue
             suffix = f"_{name}" if self.spec.needs_clean and self.spec.needs_mixed else ""
-            passes, valid = seen[name].logits, views[name].valid
+            passes, weighing = seen[name].logits, views[name].weight
             value = loss(passes if len(passes) > 1 else passes[0], targets[name])  # type: ignore[arg-type]
-            terms[loss.word + suffix] = weight * _mean(value, valid)
+            terms[loss.word + suffix] = weight * _mean(value, weighing)
             for penalty in self.spec.penalties:
                 if not isinstance(penalty, Consistency):
-                    mean = torch.stack([_mean(penalty(logits), valid) for logits in passes]).mean()
+                    mean = torch.stack([_mean(penalty(logits), weighing) for logits in passes]).mean()
                     terms[penalty.word + suffix] = weight * penalty.weight_at(self.epoch) * mean
         if "clean" in views and "mixed" in views:
             for penalty in self.spec.penalties:
                 if isinstance(penalty, Consistency):
                     pairs = zip(seen["clean"].logits, seen["mixed"].logits)
                     values = [penalty(self._mixture(clean, drawn), mixed) for clean, mixed in pairs]
-                    mean = torch.stack([_mean(value, views["mixed"].valid) for value in values]).mean()
+                    mean = torch.stack([_mean(value, views["mixed"].weight) for value in values]).mean()
                     terms[penalty.word] = penalty.weight_at(self.epoch) * mean
         return terms
 
@@ -426,6 +447,7 @@ def objective(
     generator: torch.Generator | None = None,
     ignore_index: int = -100,
     shared_draws: bool = False,
+    class_weights: Tensor | Sequence[float] | None = None,
 ) -> Objective:
     """Put a method around a model: ``objective(inputs, labels).loss`` replaces the loss line of a training loop.
 
@@ -433,7 +455,9 @@ def objective(
     ``classifier`` names the model's last layer where a method learns on its input and cannot find it. ``generator``
     is the source of all draws (a CPU generator); without it a private one is seeded from ``torch.initial_seed()`` and
     the process rank, and the global random state is only read. ``shared_draws=True`` leaves the rank out: every
-    process of a distributed run draws the same lam. Labels equal to ``ignore_index`` count nowhere.
+    process of a distributed run draws the same lam. Labels equal to ``ignore_index`` count nowhere. ``class_weights
+    (C,)``, above zero, weigh each example by the classes of its label, mixed ones by their shares, in every mean of the
+    loss and its penalties; only their ratios count, as in ``torch.nn.CrossEntropyLoss(weight=)``.
 
     >>> import torch
     >>> o = objective("uls", torch.nn.Linear(3, 2), num_classes=2)
@@ -449,14 +473,25 @@ def objective(
     if generator is not None and shared_draws:
         raise ValueError("shared_draws chooses how the private generator is seeded; with generator= it has no effect")
     spec = method if isinstance(method, Spec) else parse(method)
-    return Objective(spec, model, num_classes, classifier, generator, ignore_index, shared_draws)
+    return Objective(spec, model, num_classes, classifier, generator, ignore_index, shared_draws, class_weights)
 
 
-def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
-    """The mean over everything that counts; zero, with zero gradient, where nothing does."""
-    if valid is None:
+def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """The weighted mean over everything that counts; zero, with zero gradient, where nothing does."""
+    if weight is None:
         return values.mean()
-    return values.where(valid, 0).sum() / valid.sum().clamp_min(1)
+    total = weight.sum()
+    return (values.where(weight > 0, 0) * weight).sum() / total.where(total > 0, 1)
+
+
+def _checked_weights(weights: Tensor | Sequence[float], num_classes: int) -> Tensor:
+    found = torch.as_tensor(weights, dtype=torch.float32)
+    if found.shape != (num_classes,) or not bool((found > 0).all() and found.isfinite().all()):
+        raise ValueError(
+            f"class_weights must be {num_classes} numbers above 0, one a class, not {tuple(found.shape)} "
+            f"{found.flatten()[:8].tolist()}"
+        )
+    return found
 
 
 def _are_distributions(targets: Tensor) -> bool:

@@ -46,7 +46,7 @@ class Trained:
     Attributes:
         folder: where it lies.
         about: the run's `run.json`: method, sentence, seed, recipe, history.
-        inputs: the run's `inputs.json`: `kind`, `shape` of one example, `mean`, `std`, `words`.
+        inputs: the run's `inputs.json`: `kind`, `shape` of one example, `mean`, `std`, `words`, `fit`.
         classes: class names, in the order of the columns.
         model: the network alone, in eval mode: normalised inputs to logits.
         objective: the method around it; `objective.predict` averages passes where the method does.
@@ -166,6 +166,7 @@ def predict_source(
     data_dir: str | Path | None = None,
     label: str | None = None,
     text: str | None = None,
+    image: str | None = None,
 ) -> Predictions:
     """What a run says of data by name or path, brought to the shape of what it was trained on.
 
@@ -177,6 +178,7 @@ def predict_source(
         data_dir: where named data sets lie.
         label: the column of labels in a table.
         text: the column of texts in a table.
+        image: the column of paths of images in a table.
 
     Returns:
         Predictions with the run's logits; labels are matched by the names of the classes.
@@ -192,14 +194,16 @@ def predict_source(
     meta = {"run": trained.about["hash"], "sentence": trained.about["sentence"], "data": source}
     where = place(source, data_dir)
     folder = Path(where).expanduser()
-    image = trained.inputs["kind"] == "image"
+    is_image = trained.inputs["kind"] == "image"
     is_folder = where not in NAMED and folder.is_dir() and not shards(folder)
-    if image and is_folder and not any(path.is_dir() and path.name[0] != "." for path in folder.iterdir()):
+    if is_image and is_folder and not any(path.is_dir() and path.name[0] != "." for path in folder.iterdir()):
         if part not in (None, "all"):
             raise ValueError(f"{folder} is a folder of images without parts; leave --part out")
         return _unlabelled(trained, folder, meta)
-    size: Any = trained.shape[1:] if image and is_folder else None
-    found = read_source(where, data_dir=data_dir, label=label, text=text, image_size=size)
+    # images of files are brought to size as those of the run were
+    files: dict[str, Any] = {"image_size": trained.shape[1:], "fit": trained.inputs.get("fit", "cover")}
+    asked = files if is_image and (is_folder or image is not None) else {}
+    found = read_source(where, data_dir=data_dir, label=label, text=text, image=image, **asked)
     chosen = _parts(found, part)
     columns = _columns(found.classes, trained.classes, where)
     starts = np.cumsum([0, *(len(each.labels) for each in found.parts.values())])
@@ -221,7 +225,7 @@ def _unlabelled(trained: Trained, folder: Path, meta: dict[str, str]) -> Predict
     if not paths:
         raise ValueError(f"{folder} holds no images (endings: {' '.join(sorted(ENDINGS))})")
     channels, height, width = trained.shape
-    form = Form(1 if channels == 1 else 3, height, width)
+    form = Form(1 if channels == 1 else 3, height, width, trained.inputs.get("fit", "cover"))
     images = brought_to(trained.shape, np.stack([decode(str(path), path, form) for path in paths]), str(folder))
     return Predictions(
         labels=np.zeros(len(paths), np.int64),

@@ -317,11 +317,11 @@ CASES = {
         {},
         "no column of labels .*its columns are image, kind",
     ),
-    "image not stored": (parquet_folder([0, 1] * 9, [None] * 18), {}, "train.parquet, image 0 has no bytes"),
+    "image not stored": (parquet_folder([0, 1] * 9, [None] * 18), {}, r"18 of 18 images .*image 0 \(it has no bytes"),
     "unreadable stored image": (
         parquet_folder([0, 1] * 9, [b"junk"] * 18),
         {},
-        r"train.parquet, image 0 cannot be read",
+        r"18 of 18 images cannot be read: .*train.parquet, image 0 \(it is of no format",
     ),
     "negative stored label": (parquet_folder([0, -1] * 9), {}, "labels must not be negative"),
     "stored label missing": (parquet_folder([0, None] * 9), {}, "9 rows have no label, the first is row 1"),

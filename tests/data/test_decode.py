@@ -1,13 +1,15 @@
 """Images of every mode end as 8 bits of one shape; the short cut gives Pillow's pixels."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from levelhead.data import encoded
-from levelhead.data.decode import Form, decode, survey
+from levelhead.data.decode import Form, decode, fault, survey
 from levelhead.data.jpeg import decode_jpeg
 
 RGB = Form(3, 2, 3)
@@ -76,6 +78,51 @@ def test_a_transparent_palette_is_laid_on_white_too():
 def test_cmyk_becomes_rgb():
     image = Image.new("CMYK", (3, 2), (0, 255, 255, 0))
     assert np.abs(decode("x", content(image, "TIFF"), RGB)[:, 0, 0].astype(int) - [255, 0, 0]).max() <= 2
+
+
+def test_a_jpeg_of_four_inks_is_not_inverted():
+    image = Image.new("RGB", (3, 2), (200, 30, 30)).convert("CMYK")
+    pixels = decode("x", content(image, "JPEG", quality=95), RGB)[:, 0, 0].astype(int)
+    assert np.abs(pixels - [200, 30, 30]).max() <= 12
+
+
+def test_grey_with_transparency_stays_grey_and_is_laid_on_white():
+    image = Image.new("LA", (3, 2), (40, 255))
+    image.putpixel((1, 0), (40, 0))
+    file = content(image)
+    assert survey([("x", file)], None).channels == 1
+    assert decode("x", file, GREY)[0].tolist() == [[40, 255, 40], [40, 40, 40]]
+
+
+def test_one_bit_is_black_and_white():
+    image = Image.fromarray(RAMP > 128)
+    assert image.mode == "1"
+    assert decode("x", content(image), GREY)[0].tolist() == [[0, 0, 0], [255, 255, 255]]
+
+
+def test_16_bits_of_colour_keep_their_high_byte():
+    # Pillow writes none, so by hand: PNG of one row, three 16-bit samples a pixel
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    row = b"\0" + struct.pack(">6H", 51 * 257, 102 * 257, 255 * 257, 0, 204 * 257, 153 * 257)
+    head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    assert decode("x", file, Form(3, 1, 2))[:, 0].T.tolist() == [[51, 102, 255], [0, 204, 153]]
+
+
+def test_of_an_animation_the_first_picture_counts():
+    first, second = Image.new("L", (3, 2), 10), Image.new("L", (3, 2), 200)
+    file = content(first, "GIF", save_all=True, append_images=[second])
+    assert (decode("x", file, RGB) == 10).all()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_looking_for_faults_finds_what_decoding_would(form, damaged):
+    file = content(Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)), form)
+    found = fault("x", file[: len(file) // 2] if damaged else file)
+    assert (found is not None) is damaged
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Tables of numbers with a column of labels, from CSV and parquet."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -73,3 +75,12 @@ def test_a_constant_column_is_pointed_out_and_stays_finite(tmp_path):
     assert "1 of 4 features are constant in train" in data.notes
     assert data.mean[3] == 3
     assert data.std[3] == 1
+
+
+def test_labels_beyond_64_bits_are_refused_and_decimals_are_numbers(tmp_path):
+    table = {"x": np.arange(0, 20, 0.5), "y": pa.array([2**63 + 5, 3] * 20, pa.uint64())}
+    with pytest.raises(ValueError, match=r"labels must be below 2\*\*63, got 9223372036854775813"):
+        load(written(tmp_path, table, ".parquet"), label="y")
+    table["y"] = pa.array([Decimal("1.5"), Decimal("2.0")] * 20)
+    with pytest.raises(ValueError, match=r"got float64; the first is 1.5 at index 0"):
+        load(written(tmp_path, table, ".parquet"), label="y")

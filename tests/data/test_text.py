@@ -175,7 +175,7 @@ class TestTables:
             lh.data.load(path, text="said")
         with pytest.raises(ValueError, match="must hold texts, but row 0"):
             lh.data.load(path, text="n", label="mood")
-        with pytest.raises(ValueError, match="cannot hold both"):
+        with pytest.raises(ValueError, match="cannot be both the label and the inputs"):
             lh.data.load(path, text="mood", label="mood")
         with pytest.raises(ValueError, match="name it with --text"):
             lh.data.load(path, label="mood")

@@ -120,7 +120,7 @@ def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = "not said" if value is None else str(value)
     return text if len(text) <= 16 else f"{text[:12]}..."
 
 

@@ -12,6 +12,7 @@ from levelhead.compare.probing import Asked
 from levelhead.data import Dataset
 from levelhead.spec import parse
 from levelhead.train import Recipe, Run
+from levelhead.train.class_weights import weights_for
 from levelhead.train.judging import check_fits
 
 #: What is compared when nobody says what: one method of each paper, and the two that everybody knows.
@@ -116,6 +117,7 @@ class Comparison:
                 "every pixel; leave it out"
             )
         check_fits(self.recipe, self.data, self.processes)
+        weights = weights_for(self.recipe.class_weights, self.data)
         with torch.random.fork_rng(devices=[]):
             model = self._model()
             if self.recipe.layer_decay:
@@ -135,7 +137,11 @@ class Comparison:
             for method in self.methods:
                 try:
                     objective = Objective(
-                        parse(method), model, self.data.num_classes, ignore_index=self.data.ignore_index
+                        parse(method),
+                        model,
+                        self.data.num_classes,
+                        ignore_index=self.data.ignore_index,
+                        class_weights=weights,
                     )
                     for _ in range(2):
                         objective(inputs, labels)

@@ -23,6 +23,7 @@ from levelhead.data import (
     npz,
     own,
     pairs,
+    path_table,
     scenes,
     shards,
     spiral,
@@ -34,6 +35,7 @@ from levelhead.data import (
     tiny_imagenet,
 )
 from levelhead.data.assemble import assemble
+from levelhead.data.decode import FITS
 from levelhead.data.download import DownloadError
 from levelhead.data.memory import Streaming
 from levelhead.data.records import Augment, Dataset, Split
@@ -76,7 +78,7 @@ FILES: dict[str, Callable[[Request], Source]] = {
     ".npz": npz.read,
     ".csv": table.read,
     ".parquet": table.read,
-    ".jsonl": text_table.read,
+    ".jsonl": table.read,
 }
 #: What a folder may hold other than class folders, and how to tell.
 FOLDERS: tuple[tuple[Callable[[Path], Any], Callable[[Request], Source]], ...] = (
@@ -85,11 +87,13 @@ FOLDERS: tuple[tuple[Callable[[Path], Any], Callable[[Request], Source]], ...] =
     (pairs.fits, pairs.read),
 )
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle")
-TAKE_LABEL = (table.read, encoded.read, text_table.read, hub.read)
+TABLES = (table.read, text_table.read, path_table.read)
+TAKE_LABEL = (*TABLES, encoded.read, hub.read)
 TEXTS = (text_table.read, hub.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
+IMAGES = (folder.read, encoded.read, path_table.read)
 ANY_SIZE = (tiny_imagenet, imagenet, cub, scenes)  # named sets of photographs
 TAKE_IMAGE_SIZE = (
-    *(folder.read, encoded.read, hub.read, pairs.read, shards.read),
+    *(*IMAGES, hub.read, pairs.read, shards.read),
     *(read for read in NAMED.values() if read.__module__ in {module.__name__ for module in ANY_SIZE}),
 )
 
@@ -124,6 +128,12 @@ def load(
     workers: int | None = None,
     val_size: int | None = None,
     needs_val: bool = False,
+    image: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    fit: str | None = None,
+    skip_broken: bool = False,
 ) -> Dataset:
     """Loads a data set and gives every example exactly one role.
 
@@ -134,8 +144,8 @@ def load(
         source: a name of `names()`; a folder with `train/ [val/] [cal/] test/` of class folders, or of class
             folders alone, or with `train.parquet` and `test.parquet` (or `.arrow`) of encoded images, or with
             `train-000000.tar` shards, or with images and masks (`levelhead.data.pairs` says how); an `.npz` with
-            `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv` or `.parquet` of numbers, or with
-            `text=` a `.csv`, `.parquet` or `.jsonl` of texts; `hf:NAME[:CONFIG]` of the Hugging Face hub;
+            `train_x train_y test_x test_y` (and `val_`, `cal_`); a `.csv`, `.parquet` or `.jsonl` of numbers, with
+            `text=` of texts, with `image=` of paths of images; `hf:NAME[:CONFIG]` of the Hugging Face hub;
             `package.module:function` of your own.
         data_dir: the folder where sets known by name lie, or are downloaded to; else the environment's
             LEVELHEAD_DATA, else a cache folder. Sets that need no files ignore it.
@@ -144,9 +154,9 @@ def load(
         cal_size: how many are cut for cal.
         test_size: how many are cut for test.
         split_seed: decides what is cut and taken, from 0.
-        image_size: height and width (or both in one number) that a folder's images are brought to: scaled to
-            cover it, then cut at the centre; images with masks are scaled to fit into it, the rest is ignored. By
-            default the most common size, its longer side at most 64, with masks 256.
+        image_size: height and width (or both in one number) that a user's images are brought to; images with masks
+            are scaled to fit into it, the rest is ignored. By default the most common size, its longer side at most
+            64, with masks 256.
         text: the column of texts in a table.
         max_words: how many words of a text are used, by default 400.
         stream: whether encoded images stay on disk and are decoded when they are used: `always`, `never`, or
@@ -155,6 +165,15 @@ def load(
             stream.
         val_size: how many are cut for val, which is not cut otherwise.
         needs_val: cut val, as many as of the others, where the source has none and `val_size` does not say.
+        image: the column of paths of images in a table, relative to the table's folder.
+        split: the column of a table that says each row's role: train, val, cal or test.
+        group: the column of a table that says what a row belongs to (an object, an author). A group never lies in
+            two roles: those cut from train take whole groups, and given ones that share a group are refused.
+        group_pattern: the same for a folder of images: a regular expression that finds the group in an image's path
+            below the folder, in its first bracketed part or in all it matches.
+        fit: how images of other proportions are brought to size: "cover" (the default) scales until the size is
+            covered and cuts at the centre, "letterbox" scales until they lie inside, on black, "stretch" distorts.
+        skip_broken: whether images that cannot be read are left out, with a note, instead of refused.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
@@ -186,6 +205,12 @@ def load(
         text=text,
         max_words=max_words,
         streaming=streaming,
+        image=image,
+        split=split,
+        group=group,
+        group_pattern=group_pattern,
+        fit=fit,
+        skip_broken=skip_broken,
     )
     return assemble(
         found,
@@ -208,27 +233,49 @@ def read_source(
     text: str | None = None,
     max_words: int | None = None,
     streaming: Streaming = Streaming(),  # noqa: B008 (frozen)
+    image: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    fit: str | None = None,
+    skip_broken: bool = False,
 ) -> Source:
     """The parts of a data set as they came, for those who need no roles; arguments and errors as for `load`."""
     read = _reader(str(source))
-    if text is not None:
-        if read not in (table.read, text_table.read, hub.read):
-            raise ValueError(
-                "text= has no effect here: it names a column of a .csv, .parquet, .jsonl or hf: data set; leave it out"
-            )
-        read = hub.read if read is hub.read else text_table.read
+    if text is not None and image is not None:
+        raise ValueError(f"text={text!r} and image={image!r} exclude each other: which column holds the inputs?")
+    for name, column, takes in (("text", text, text_table.read), ("image", image, path_table.read)):
+        if column is not None and not (read is hub.read and name == "text"):
+            if read not in TABLES:
+                raise ValueError(
+                    f"{name}= has no effect here: it names a column of a .csv, .parquet or .jsonl"
+                    f"{' or hf: data set' if name == 'text' else ''}; leave it out"
+                )
+            read = takes
     if max_words is not None:
         _check_option("max_words", max_words, lowest=1)
+    if fit is not None and fit not in FITS:
+        raise ValueError(f"fit must be one of {', '.join(FITS)}; got {fit!r}")
+    tables = "tables (.csv, .parquet, .jsonl)"
+    images = "folders of images, and tables with image="
     request = Request(
         source=str(source),
         data_dir=None if data_dir is None else str(data_dir),
-        label=_only_for(read, TAKE_LABEL, "label", label, "tables (.csv, .parquet)"),
+        label=_only_for(read, TAKE_LABEL, "label", label, tables),
         image_size=_only_for(
-            read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), "folders of images, camvid and voc"
+            read, TAKE_IMAGE_SIZE, "image_size", _height_width(image_size), f"{images}, and sets of photographs"
         ),
         text=text,
         max_words=_only_for(read, TEXTS, "max_words", max_words, "texts"),
         streaming=streaming,
+        image=image,
+        split=_only_for(read, TABLES, "split", split, tables),
+        group=_only_for(read, TABLES, "group", group, f"{tables}; folders of images take group_pattern="),
+        group_pattern=_only_for(
+            read, (folder.read,), "group_pattern", group_pattern, "folders of images; tables take group="
+        ),
+        fit=_only_for(read, IMAGES, "fit", fit, images),
+        skip_broken=bool(_only_for(read, IMAGES, "skip_broken", skip_broken or None, images)),
     )
     return read(request)
 
@@ -246,7 +293,7 @@ def _reader(source: str) -> Callable[[Request], Source]:
         meant = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
             f"there is no data set called {source!r}, nor a file or folder {path.absolute()}.{meant} Names: "
-            f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv or .parquet, "
+            f"{', '.join(NAMED)}; or give the path of a folder, .npz, .csv, .parquet or .jsonl, "
             "hf:NAME, or your package.module:function."
         )
     if path.is_dir():

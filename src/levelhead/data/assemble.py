@@ -47,6 +47,7 @@ def assemble(
         WorkFailed: an image that streams cannot be read.
     """
     _check_every_class_is_in_train(source)
+    _check_groups_are_apart(source)
     asked = {"train": train_size, "cal": cal_size, "test": test_size, "val": val_size}
     for role in ("cal", "test", "val"):
         if asked[role] is not None and role in source.parts:
@@ -57,8 +58,9 @@ def assemble(
     cut = _cut_sizes(source, asked, needs_val)
     used = source.train_size if train_size is None else train_size
     labels, strata = _strata(source)
+    groups = source.parts["train"].groups
     try:
-        positions = split_roles(labels, classes=strata, cut=cut, train_size=used, seed=split_seed)
+        positions = split_roles(labels, classes=strata, cut=cut, train_size=used, seed=split_seed, groups=groups)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
     splits, origins = _read_splits(source, positions, streaming)
@@ -75,6 +77,7 @@ def assemble(
         "given": [role for role in ROLES if role in source.parts],
         "cut_from_train": sorted(cut),
         "sizes": {role: len(split) for role, split in splits.items()},
+        **source.facts,
     }
     return Dataset(
         name=source.name,
@@ -85,7 +88,7 @@ def assemble(
         std=std,
         augment=source.augment,
         origin=f"{source.origin}; streamed" if streams else source.origin,
-        notes=tuple(dict.fromkeys((*source.notes, *_notes(source, splits)))),
+        notes=tuple(dict.fromkeys((*source.notes, *_group_notes(source, positions, cut), *_notes(source, splits)))),
         fingerprint=name,
         split_info=info,
         words=source.words,
@@ -166,6 +169,36 @@ def _check_every_class_is_in_train(source: Source) -> None:
         raise ValueError(
             f"{source.name}: no training example of class {', '.join(missing)}; train must hold every class"
         )
+
+
+def _check_groups_are_apart(source: Source) -> None:
+    """Raises ValueError where two parts that the source has itself share a group."""
+    seen: dict[str, np.ndarray] = {}
+    for role, part in source.parts.items():
+        if part.groups is None:
+            continue
+        known = np.unique(part.groups)
+        for other, groups in seen.items():
+            both = np.intersect1d(known, groups)
+            if len(both):
+                raise ValueError(
+                    f"{source.name}: {len(both):,} groups lie in both {other} and {role} (the first: {both[0]}), so "
+                    f"{role} would measure what {other} has seen; move each group to one split, or leave the splits out"
+                )
+        seen[role] = known
+
+
+def _group_notes(source: Source, positions: dict[str, np.ndarray], cut: dict[str, int]) -> list[str]:
+    groups = source.parts["train"].groups
+    if groups is None or not cut:
+        return []
+    each = [f"{role} {len(np.unique(groups[positions[role]])):,} groups" for role in positions]
+    notes = [f"groups were kept whole: {', '.join(each)}"]
+    for role, size in cut.items():
+        got = len(positions[role])
+        if abs(got - size) > 0.1 * size:
+            notes.append(f"{role} has {got:,} examples where {size:,} were wanted: groups are not parted")
+    return notes
 
 
 def _cut_sizes(source: Source, asked: dict[str, int | None], needs_val: bool) -> dict[str, int]:

@@ -118,6 +118,8 @@ def _check_label_values(where: str, values: np.ndarray) -> np.ndarray:
         fractions = np.flatnonzero(values != np.floor(values)) if values.dtype.kind == "f" else np.array([], int)
         at = f"; the first is {values[fractions[0]]:g} at index {fractions[0]}" if len(fractions) else ""
         raise ValueError(f"{where}: labels must be whole numbers, got {values.dtype}{at}; {fix}")
+    if int(values.max()) > np.iinfo(np.int64).max:
+        raise ValueError(f"{where}: labels must be below 2**63, got {values.max()}; number the classes 0, 1, 2, ...")
     if int(values.min()) < 0:
         first = int(np.argmax(values < 0))
         raise ValueError(

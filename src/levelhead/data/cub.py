@@ -19,7 +19,8 @@ def read(request: Request) -> Source:
     folder = found.folder
     shape = FACTS["cub-200-2011"].shape
     assert shape is not None
-    form = Form(3, *(request.image_size or shape[1:]))
+    height, width = request.image_size or shape[1:]
+    form = Form(3, height, width)
     images, labels, trained = (
         _column(folder / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )

@@ -5,8 +5,9 @@ Every image ends as `form.channels` channels of `form.height x form.width`. On t
 - the rotation that a camera noted (EXIF) is carried out;
 - a palette is looked up, transparency is laid on white, CMYK and the like become RGB;
 - 16 bits become 8 by dividing by 257 (not by cutting off), floats in [0, 1] by multiplying by 255;
-- the image is scaled (bilinear, with antialiasing) until it covers the form, and what stands out is cut off
-  on both sides: nothing is distorted.
+- the image is scaled (bilinear, with antialiasing) by the form's `fit`: `cover` until it covers the form, and what
+  stands out is cut off on both sides; `letterbox` until it lies inside, and the rest is black; `stretch` each side by
+  itself, which alone distorts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -30,15 +31,18 @@ TRIES = 10  # windows that are drawn until one fits, as torchvision does
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
 File = Path | bytes
 Item = TypeVar("Item")
+Fit = Literal["cover", "letterbox", "stretch"]
+FITS: tuple[Fit, ...] = get_args(Fit)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What all images of a set are brought to: channels (1 grey, 3 colour), height and width in pixels."""
+    """What all images of a set are brought to: channels (1 grey, 3 colour), height and width in pixels, and how."""
 
     channels: int
     height: int
     width: int
+    fit: Fit = "cover"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -76,15 +80,24 @@ def spaced(items: Sequence[Item]) -> Sequence[Item]:
     return items[:: -(-len(items) // SURVEYED) or 1]
 
 
-def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None) -> Form:
+class BrokenImage(ValueError):
+    """An image that cannot be read: `where` it is, and the `reason`."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where} cannot be read as an image ({reason}); replace or remove it")
+        self.where, self.reason = where, reason
+
+
+def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None, fit: Fit = "cover") -> Form:
     """The form for these images: grey if all are; the most common size, its longer side at most 64 pixels.
 
     Args:
         files: pairs of what to call a file in an error, and its path or content; only headers are read.
         image_size: height and width if the user wants others.
+        fit: how images of other proportions are brought to it.
 
     Raises:
-        ValueError: an unreadable image, with its path.
+        BrokenImage: an unreadable header.
     """
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
@@ -98,23 +111,21 @@ def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None
         height, width = max(sizes, key=lambda size: (sizes[size], size))
         shrink = min(1.0, LONGEST_SIDE / max(height, width))
         image_size = max(1, round(height * shrink)), max(1, round(width * shrink))
-    return Form(1 if grey else 3, *image_size)
+    return Form(1 if grey else 3, *image_size, fit)
 
 
 def decode(where: str, file: File, form: Form) -> np.ndarray:
     """One image as uint8 `(channels, height, width)`.
 
     Raises:
-        ValueError: the image cannot be read, or holds values that have no place in 8 bits; with `where`.
+        BrokenImage: the image cannot be read, or holds values that have no place in 8 bits.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     with _opened(where, file) as image:
         ImageOps.exif_transpose(image, in_place=True)
         flat = _to_8_bits(image).convert("L" if form.channels == 1 else "RGB")
-        if flat.size != (form.width, form.height):
-            flat = ImageOps.fit(flat, (form.width, form.height), method=Image.Resampling.BILINEAR)
-        pixels = np.asarray(flat)
+        pixels = np.asarray(_fitted(flat, form))
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -172,6 +183,28 @@ def window_box(size: tuple[int, int], draws: np.ndarray) -> tuple[int, int, int,
     return x, y, x + wide, y + high
 
 
+def fault(where: str, file: File) -> BrokenImage | None:
+    """What is wrong with an image, or None: all of it is read, though a JPEG at an eighth of its size."""
+    try:
+        with _opened(where, file) as image:
+            image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
+            _to_8_bits(image).convert("RGB")
+    except BrokenImage as error:
+        return error
+    return None
+
+
+def _fitted(image: Any, form: Form) -> Any:
+    from PIL import Image, ImageOps
+
+    size, method = (form.width, form.height), Image.Resampling.BILINEAR
+    if image.size == size:
+        return image
+    if form.fit == "stretch":
+        return image.resize(size, method)
+    return ImageOps.fit(image, size, method) if form.fit == "cover" else ImageOps.pad(image, size, method)
+
+
 def _to_8_bits(image: Any) -> Any:
     """The image in mode L, RGB or another of 8 bits without transparency."""
     from PIL import Image
@@ -193,7 +226,7 @@ def _to_8_bits(image: Any) -> Any:
 
 @contextmanager
 def _opened(where: str, file: File) -> Iterator[Any]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -201,5 +234,13 @@ def _opened(where: str, file: File) -> Iterator[Any]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
                 yield image
+    except UnidentifiedImageError:
+        size = len(file) if isinstance(file, bytes) else file.stat().st_size
+        stored = " and is perhaps only the path of a file elsewhere" if isinstance(file, bytes) else ""
+        raise BrokenImage(where, "it is of no format of images" if size else f"it has no bytes{stored}") from None
+    except FileNotFoundError:
+        raise BrokenImage(where, "there is no such file") from None
+    except IsADirectoryError:
+        raise BrokenImage(where, "it is a folder") from None
     except Exception as error:  # Pillow's decoders raise many kinds for broken files
-        raise ValueError(f"{where} cannot be read as an image ({error}); replace or remove it") from error
+        raise BrokenImage(where, str(error) or type(error).__name__) from error

@@ -16,14 +16,14 @@ import numpy as np
 
 from levelhead.data import arrow
 from levelhead.data.blobs import Blobs
+from levelhead.data.broken import all_named, named_at_once, sound
 from levelhead.data.checks import check_class_indices, encode_labels
+from levelhead.data.columns import SPLITS, label_values
 from levelhead.data.decode import Form, spaced, survey
 from levelhead.data.source import Part, Request, Source
-from levelhead.data.table import label_values
 
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "coarse_label")
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "cal": "cal", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,30 +45,32 @@ class EncodedImages:
         """What to call the image of a row in an error, and its bytes."""
         where = f"{self.where}, image {int(row)}"
         if isinstance(self.images, Blobs):
-            content = self.images.content(int(row)) if self.images.length[int(row)] else b""
-        else:
-            content = self.images[int(row)].as_py()
-        if not content:
-            raise ValueError(
-                f"{where} has no bytes, perhaps only the path of a file elsewhere; store the images inside"
-            )
-        return where, content
+            return where, self.images.content(int(row)) if self.images.length[int(row)] else b""
+        return where, self.images[int(row)].as_py() or b""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[str, bytes]:
+        return self.file(row)
 
     def is_jpeg(self) -> bool:
         """Whether the images went through JPEG, which loses detail."""
         return self.file(0)[1].startswith(b"\xff\xd8")
 
-    def part(self, labels: np.ndarray, form: Form) -> Part:
-        """The split as a part of a source, decoded when it is known which rows are wanted."""
-        return Part.of_encoded(_Formed(self, form), labels)
+    def part(self, labels: np.ndarray, form: Form, rows: np.ndarray | None = None) -> Part:
+        """The split, or these rows of it, as a part of a source, decoded when it is known which are wanted."""
+        rows = np.arange(len(labels)) if rows is None else rows
+        return Part.of_encoded(_Formed(self, form, rows), labels[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class _Formed:
-    """A split's images and what they are brought to: what a part of a source is made of."""
+    """Some rows of a split's images and what they are brought to: what a part of a source is made of."""
 
     split: EncodedImages
     form: Form
+    rows: np.ndarray
 
     @property
     def length(self) -> np.ndarray:
@@ -77,21 +79,22 @@ class _Formed:
 
         images = self.split.images
         if isinstance(images, Blobs):
-            return images.length
-        return compute.fill_null(compute.binary_length(images), 0).to_numpy().astype(np.int64)
+            return images.length[self.rows]
+        return compute.fill_null(compute.binary_length(images), 0).to_numpy().astype(np.int64)[self.rows]
 
     def where(self, row: int) -> str:
         """What to call one in an error."""
-        return f"{self.split.where}, image {row}"
+        return f"{self.split.where}, image {int(self.rows[row])}"
 
     def content(self, row: int) -> bytes:
         """The bytes of one."""
-        return self.split.file(row)[1]
+        return self.split.file(self.rows[row])[1]
 
     def on_disk(self) -> Blobs:
         """Where they lie in Arrow files, unpacked if they are in parquet."""
         images = self.split.images
-        return images if isinstance(images, Blobs) else arrow.blobs(self.split.paths, self.split.column)
+        blobs = images if isinstance(images, Blobs) else arrow.blobs(self.split.paths, self.split.column)
+        return blobs if len(self.rows) == len(blobs) else blobs.take(self.rows)
 
 
 def shards(folder: Path) -> dict[str, list[Path]]:
@@ -142,24 +145,30 @@ def read(request: Request) -> Source:
     found = shards(folder)
     mapped = request.streaming.wanted(sum(path.stat().st_size for paths in found.values() for path in paths))
     splits = {role: read_split(paths, request.label, mapped=mapped) for role, paths in found.items()}
-    rows = [(split, row) for split in splits.values() for row in range(len(split.labels))]
-    form = survey((split.file(row) for split, row in spaced(rows)), request.image_size)
+    rows, notes, facts = sound(splits, str(folder), request.skip_broken)
+    with all_named(splits.values()):
+        kept = [(split, row) for role, split in splits.items() for row in rows[role]]
+        form = survey((split[row] for split, row in spaced(kept)), request.image_size, request.fit or "cover")
     stored = splits["train"].names
-    notes: tuple[str, ...] = ()
     if stored:
         for split in splits.values():
             check_class_indices(split.where, split.labels, stored)
         classes, labels = stored, {role: split.labels for role, split in splits.items()}
     else:
-        classes, by_place, notes = encode_labels({split.where: split.labels for split in splits.values()})
+        classes, by_place, renumbered = encode_labels({split.where: split.labels for split in splits.values()})
         labels = {role: by_place[split.where] for role, split in splits.items()}
+        notes += renumbered
     return Source(
         name=folder.resolve().name,
         kind="image",
         classes=classes,
-        parts={role: split.part(labels[role], form) for role, split in splits.items()},
+        parts={
+            role: named_at_once(split.part(labels[role], form, rows[role]), splits.values())
+            for role, split in splits.items()
+        },
         origin=f"{arrow.kind(found['train'][0])} of encoded images in {folder}, brought to {form.height}x{form.width}",
         notes=notes,
+        facts=facts if form.fit == "cover" else {**facts, "fit": form.fit},
     )
 
 

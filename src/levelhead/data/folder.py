@@ -2,22 +2,23 @@
 
 A class is a folder; its images may lie in folders of their own inside. Classes and images are taken in the
 order of their names. Files that by their ending are no images are left out with a note; hidden ones silently.
+`group_pattern`, a regular expression, reads from each path (from the class folder on, with forward slashes) what the
+image belongs to: its first bracketed part, or all that matches.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from levelhead.data.blobs import Blobs
-from levelhead.data.decode import Form, spaced, survey
-from levelhead.data.lazy import LazyImages
+from levelhead.data.pictures import picture_parts
 from levelhead.data.records import ROLES
-from levelhead.data.source import Part, Request, Source
+from levelhead.data.source import Request, Source
 
 ENDINGS = frozenset(
     (
@@ -38,40 +39,71 @@ class _Tree:
     def paths(self, classes: Sequence[str]) -> list[Path]:
         return [path for name in classes for path in self.images[name]]
 
-    def part(self, classes: Sequence[str], form: Form) -> Part:
-        labels = np.repeat(np.arange(len(classes)), [len(self.images[name]) for name in classes])
-        return Part.of_encoded(LazyImages.of(Blobs.of_files(self.paths(classes)), form), labels)
+    def labels(self, classes: Sequence[str]) -> np.ndarray:
+        return np.repeat(np.arange(len(classes)), [len(self.images[name]) for name in classes])
 
 
 def read(request: Request) -> Source:
     """Reads the folder's structure and all headers now, the pixels when it is known which are wanted.
 
     Raises:
-        ValueError: no class folders, an empty one, classes that differ between splits, an unreadable image.
+        ValueError: no class folders, an empty one, classes that differ between splits, an unreadable image, a path
+            that the pattern of groups does not match.
     """
     root = Path(request.source).expanduser()
     trees = _trees(root)
     classes = tuple(trees["train"].images)
     _check_same_classes(trees)
     if len(classes) < 2:
+        only = trees["train"].folder / classes[0]
+        inside = f"; do you mean {only}?" if len(_folders(only)) > 1 else ""
         raise ValueError(
-            f"{trees['train'].folder} holds only one class folder ({classes[0]}); a classifier needs at least two"
+            f"{only.parent} holds only one class folder ({only.name}); a classifier needs at least two{inside}"
         )
-    files = [path for tree in trees.values() for path in tree.paths(classes)]
-    form = survey(((str(path), path) for path in spaced(files)), request.image_size)
+    paths = {role: tree.paths(classes) for role, tree in trees.items()}
+    pattern = request.group_pattern
+    parts, form, notes, facts = picture_parts(
+        {role: [(str(path), path) for path in each] for role, each in paths.items()},
+        {role: tree.labels(classes) for role, tree in trees.items()},
+        None
+        if pattern is None
+        else lambda role, rows: _groups(trees[role].folder, [paths[role][row] for row in rows], pattern),
+        replace(request, source=str(root)),
+    )
     split = len(trees) > 1 or trees["train"].folder != root
     layout = f"{', '.join(trees)} of class folders" if split else "one tree of class folders"
     others = [path for tree in trees.values() for path in tree.others]
+    if others:
+        notes += (f"{len(others):,} files that are no images by their ending were left out, first {others[0]}",)
     return Source(
         name=root.resolve().name,
         kind="image",
         classes=classes,
-        parts={role: tree.part(classes, form) for role, tree in trees.items()},
+        parts=parts,
         origin=f"images in {root}: {layout}, brought to {form.height}x{form.width}",
-        notes=(f"{len(others):,} files that are no images by their ending were left out, first {others[0]}",)
-        if others
-        else (),
+        notes=notes,
+        facts=facts if pattern is None else {**facts, "group_pattern": pattern},
     )
+
+
+def _groups(root: Path, paths: Sequence[Path], pattern: str) -> np.ndarray:
+    """The group of each image, as its path says it, `(N,)` of strings."""
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"group_pattern '{pattern}' is no regular expression ({error})") from None
+    found = []
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        match = wanted.search(name)
+        text = None if match is None else match.group(1) if wanted.groups else match.group(0)
+        if not text:
+            raise ValueError(
+                f"group_pattern '{pattern}' finds nothing in {name!r}; every image needs a group; for images in "
+                "folders of their own inside the class folders the pattern is '[^/]+/([^/]+)/'"
+            )
+        found.append(text)
+    return np.array(found, dtype=np.str_)
 
 
 def _trees(root: Path) -> dict[str, _Tree]:

@@ -69,7 +69,8 @@ def _adversarial(name: str, request: Request, kept: tuple[str, ...] | None) -> S
 def _form(name: str, request: Request) -> Form:
     shape = FACTS[name].shape
     assert shape is not None
-    return Form(3, *(request.image_size or shape[1:]))
+    height, width = request.image_size or shape[1:]
+    return Form(3, height, width)
 
 
 def _class_folders(folder: Path) -> dict[str, list[Path]]:

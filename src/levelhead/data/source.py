@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from levelhead.data.decode import Fit
 from levelhead.data.lazy import Encoded, pixels
 from levelhead.data.memory import Streaming
 from levelhead.data.records import Augment, Kind
@@ -20,11 +22,14 @@ class Part:
         labels: int64 `(N,)`, indices into the source's classes; of a segmentation uint8 `(N, H, W)`, 255 ignored.
         read: takes int64 positions `(n,)` and gives those inputs, new memory, as `Split.inputs` wants them.
         encoded: the images that `read` decodes, if that is what it does; without, the part cannot stream.
+        groups: what each example belongs to (an object, an author), `(N,)` of words or numbers, or None: examples of
+            one group never lie in two roles.
     """
 
     labels: np.ndarray
     read: Callable[[np.ndarray], np.ndarray]
     encoded: Encoded | None = None
+    groups: np.ndarray | None = None
 
     @classmethod
     def of_array(cls, inputs: np.ndarray, labels: np.ndarray) -> Part:
@@ -60,6 +65,7 @@ class Source:
         train_size: how many training examples are used unless the user says; `test` then gets what is left.
         cal_size: how many are cut for `cal` unless the user says.
         words: of texts, the word of every id; 0 is padding.
+        facts: what else the user decided about the examples, for `Dataset.split_info`: ready for JSON, without paths.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Source:
     train_size: int | None = None
     cal_size: int | None = None
     words: tuple[str, ...] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,12 @@ class Request:
         text: the column of texts in a table, or None.
         max_words: how many words of a text are used, or None for the usual number.
         streaming: whether images stay on disk.
+        image: the column of paths of images in a table, or None.
+        split: the column of a table that says each row's role, or None.
+        group: the column of a table that says what each row belongs to, or None.
+        group_pattern: the regular expression that finds this in the path of an image of a folder, or None.
+        fit: how images are brought to their size, or None for the usual way.
+        skip_broken: whether images that cannot be read are left out.
     """
 
     source: str
@@ -95,3 +108,9 @@ class Request:
     text: str | None = None
     max_words: int | None = None
     streaming: Streaming = Streaming()
+    image: str | None = None
+    split: str | None = None
+    group: str | None = None
+    group_pattern: str | None = None
+    fit: Fit | None = None
+    skip_broken: bool = False

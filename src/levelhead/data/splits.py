@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from levelhead.data.grouped import deal_groups
+
 #: The roles that can be cut, in the order in which they take.
 CUT = ("test", "cal", "val")
 CUT_FRACTION = 0.1
@@ -67,6 +69,7 @@ def split_roles(
     cut: Mapping[str, int],
     train_size: int | None = None,
     seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Divides the examples of one part into `train` and the roles of `cut`.
 
@@ -76,6 +79,8 @@ def split_roles(
         cut: how many examples `test`, `cal` and `val` get; a role that is not cut is left out.
         train_size: how many of the rest are used for `train`; None for all.
         seed: decides all of them; the same seed, labels and sizes give the same split.
+        groups: what each example belongs to, `(N,)`, or None. Groups are dealt whole: sizes are met only about,
+            and a class with few groups may be missing from a role, though never from train.
 
     Returns:
         Sorted int64 positions a role, disjoint, each class in each role.
@@ -83,6 +88,11 @@ def split_roles(
     Raises:
         ValueError: a class has too few examples, or a size has no room; with the numbers that would do.
     """
+    if groups is not None and cut:
+        dealt = deal_groups(labels, groups, classes=classes, cut=cut, seed=seed)
+        rest = dealt["train"]
+        thinned = split_roles(labels[rest], classes=classes, cut={}, train_size=train_size, seed=seed)
+        return {**dealt, "train": rest[thinned["train"]]}
     counts = np.bincount(labels, minlength=len(classes))
     _need_examples_of_each_class(counts, classes, cut)
     for role, size in cut.items():

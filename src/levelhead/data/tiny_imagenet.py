@@ -39,7 +39,8 @@ def _read(name: str, request: Request) -> Source:
     found = locate(name, request.data_dir)
     shape = FACTS[name].shape
     assert shape is not None
-    form = Form(3, *(request.image_size or shape[1:]))
+    height, width = request.image_size or shape[1:]
+    form = Form(3, height, width)
     if found.layout == PARQUET:
         return _from_parquet(name, found, form)
     classes = tuple((found.folder / "wnids.txt").read_text(encoding="utf-8").split())

@@ -121,8 +121,10 @@ class NaturalAdversarial(Probe):
         """The images of the shared classes, labelled with the model's columns."""
         where = place(self.source, self.data_dir)
         sized = NAMED[where] in TAKE_IMAGE_SIZE if where in NAMED else Path(where).expanduser().is_dir()
-        size = data.shape[1:] if sized else None
-        found = read_source(where, data_dir=self.data_dir, image_size=size)  # type: ignore[arg-type]
+        form: dict[str, Any] = {"image_size": data.shape[1:]} if sized else {}
+        if sized and where not in NAMED:
+            form["fit"] = data.split_info.get("fit", "cover")
+        found = read_source(where, data_dir=self.data_dir, **form)
         columns = class_columns(found.classes, data.classes)
         part = found.parts["test" if "test" in found.parts else "train"]
         # of the set's classes in its order, which column of the logits; -1 where the model has none

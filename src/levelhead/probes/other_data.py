@@ -73,7 +73,7 @@ def _images(folder: Path, like: Dataset) -> np.ndarray:
     if not paths:
         raise ValueError(f"{root} holds no images (endings: {' '.join(sorted(ENDINGS))})")
     channels, height, width = like.shape
-    form = Form(1 if channels == 1 else 3, height, width)
+    form = Form(1 if channels == 1 else 3, height, width, like.split_info.get("fit", "cover"))
     images = np.stack([decode(str(path), path, form) for path in paths])
     return brought_to(like.shape, images, str(root))
 

@@ -15,7 +15,7 @@ from levelhead.plots.confidence import Histogram
 from levelhead.plots.pooled import Pooled, View
 from levelhead.plots.reliability import Diagram
 from levelhead.report import figures, rounding
-from levelhead.report.evaluation_terminal import ranking
+from levelhead.report.evaluation_terminal import FEW, ranking
 from levelhead.report.frame import framed
 from levelhead.report.measures import meaning, title
 
@@ -306,7 +306,7 @@ def _class(row: Mapping[str, Any]) -> tuple[tuple[str, str | None, str], ...]:
     p_value = row["p_value"]
     return (
         (row["class"], row["class"], f"often taken for {row['confused_with']}" if row["confused_with"] else ""),
-        (rounding.count(row["n"]), str(row["n"]), ""),
+        (rounding.count(row["n"]), str(row["n"]), "few examples" if row["n"] < FEW else ""),
         bounded(row["recall"], row["recall_interval"]),
         number(row["precision"]),
         number(row["confidence"]),

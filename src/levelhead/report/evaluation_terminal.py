@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 _CLASSES = 10  # rows of the table of classes
+FEW = 30  # examples of a class below which its recall and gap say little
 
 
 def print_evaluation(found: Entry, console: Console) -> None:
@@ -94,22 +95,25 @@ def _print_classes(entry: Entry, console: Console) -> None:
     if not rows:
         return
     rows = sorted(rows, key=lambda row: -abs(row["gap"]))
-    table = _table("class", "n", "recall", "precision", "gap, points", "95 %", "p (Holm)", "taken for")
+    table = _table("class", "n", "recall", "precision", "gap, points", "95 %", "p (Holm)", "ECE", "taken for")
     for row in rows[:_CLASSES]:
         interval = row["gap_interval"]
         table.add_row(
             Text(row["class"]),
-            f"{row['n']:,}",
+            f"{row['n']:,}{' few' if row['n'] < FEW else ''}",
             _number(row["recall"], 3),
             _number(row["precision"], 3),
             f"{100 * row['gap']:+.1f}",
             f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "",
             "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+            _number(row["ece"]),
             Text(row["confused_with"] or ""),
         )
     shown = f"The {_CLASSES} of {len(rows)} classes with" if len(rows) > _CLASSES else "Classes by"
     _say(console, f"\n{shown} the largest gap between confidence and precision of what is predicted as them, raw:")
     console.print(table)
+    if any(row["n"] < FEW for row in rows[:_CLASSES]):
+        _say(console, f"few: under {FEW} examples, which tell little about a class.")
 
 
 def _print_ood(found: Entry, console: Console) -> None:

@@ -95,7 +95,7 @@ def reopened(run: Run, data: Dataset, folder: Path) -> Trainer:
 
 
 def described(data: Dataset) -> dict[str, Any]:
-    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary."""
+    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary, images' fit."""
     return {
         "kind": data.kind,
         "shape": list(data.shape),
@@ -103,6 +103,7 @@ def described(data: Dataset) -> dict[str, Any]:
         "mean": [float(value) for value in data.mean],
         "std": [float(value) for value in data.std],
         "words": None if data.words is None else list(data.words),
+        "fit": data.split_info.get("fit", "cover"),
     }
 
 

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from levelhead.errors import unknown
+from levelhead.train.class_weights import checked_weights
 from levelhead.train.optimizers import OPTIMIZERS
 from levelhead.train.papers import PAPERS
 from levelhead.train.schedule import parse_schedule
@@ -42,6 +43,7 @@ class Recipe(BaseModel):
             every update.
         layer_decay: the classifier learns at the full rate, each layer below it at this part of the one above.
         freeze_epochs: epochs at the start in which only the classifier learns.
+        class_weights: what an example of each class weighs in the loss: none, balanced, or numbers by class.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +91,8 @@ class Recipe(BaseModel):
             if name in _FIRST or value != type(self).model_fields[name].default
         }
 
+    class_weights: str = "none"
+
     @model_validator(mode="after")
     def _sound(self) -> "Recipe":
         # the printed form says every argument, so that two ways of writing one schedule name one run
@@ -119,6 +123,11 @@ class Recipe(BaseModel):
         if value not in OPTIMIZERS:
             raise ValueError(f"must be one of {', '.join(OPTIMIZERS)}")
         return value
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weighs(cls, value: str) -> str:
+        return checked_weights(value)
 
 
 #: What is trained how unless the user says otherwise, by kind of data and for the tiny sets by name. Chosen on cal:

@@ -23,6 +23,7 @@ from levelhead.spec import parse
 from levelhead.train import finetune, judging
 from levelhead.train.average import Average, tensors
 from levelhead.train.checkpoint import Checkpoints
+from levelhead.train.class_weights import weights_for
 from levelhead.train.optimizers import make_optimizer
 from levelhead.train.processes import gathered, join, share_buffers
 from levelhead.train.record import add_targets, check_recordable, write_epoch
@@ -82,7 +83,14 @@ class Trainer:
         mixing = torch.Generator().manual_seed(stream(run.seed, "mixing", rank))
         spec = parse(run.sentence)
         check_recordable(run.record, spec)
-        self.objective = Objective(spec, model, data.num_classes, generator=mixing, ignore_index=data.ignore_index)
+        self.objective = Objective(
+            spec,
+            model,
+            data.num_classes,
+            generator=mixing,
+            ignore_index=data.ignore_index,
+            class_weights=weights_for(self.recipe.class_weights, data),
+        )
         self.frozen = finetune.Frozen(model, data.num_classes) if self.recipe.freeze_epochs else None
         state = self._read()
         self.place = Place(**state["place"]) if state else Place()
