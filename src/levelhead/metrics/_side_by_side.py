@@ -3,7 +3,7 @@
 Torch splits every single operation over its threads and waits for the slowest. On blocks that stay in the cache the
 waiting costs as much as the work, ten times as much where another program computes too, and what NumPy does in between
 uses one thread only. A share of the rows a thread, worked from start to end, waits once. Both libraries let go of the
-interpreter's lock while they compute.
+interpreter's lock while they compute. Where there are more threads than shares, each share has its part of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 LEAST = 1 << 18  # scores in a share: below, starting a thread (0.1 ms) is not worth it
-MOST = 4  # shares: each has working memory of its own, about 14 MB, and all are to stay below 64
+MOST = 2  # shares: each has working memory of its own, about 20 MB, and all are to stay below 64
 
 
 def shares_of(scores: Tensor) -> int:
@@ -32,7 +32,7 @@ def shares_of(scores: Tensor) -> int:
 def side_by_side(work: Callable[[T], R], shares: Sequence[T]) -> list[R]:
     """`work` of each of `shares`, in order; in threads if there are several. Raises what the first to fail raised.
 
-    The caller's number of torch threads stays; within a share it is one. No thread outlives the call.
+    The caller's number of torch threads stays; the shares divide it. No thread outlives the call.
     """
     if len(shares) == 1:
         return [work(shares[0])]
@@ -41,7 +41,8 @@ def side_by_side(work: Callable[[T], R], shares: Sequence[T]) -> list[R]:
 
     def alone(share: T) -> R:
         torch.get_num_threads()  # the first call in a thread takes over the number that threads begin with
-        torch.set_num_threads(1)  # in this thread, and any that begins before the caller's number is set again
+        # in this thread, and any that begins before the caller's number is set again
+        torch.set_num_threads(max(1, threads // len(shares)))
         begun.wait()
         return work(share)
 
