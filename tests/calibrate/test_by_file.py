@@ -66,9 +66,9 @@ def test_every_calibrator_makes_these_likelier(word, cal, test, tmp_path):
 def test_arguments_of_a_calibrator():
     assert named("temperature(criterion=ece)").settings() == {"criterion": "ece"}
     assert named("matrix(ridge=0.5)").settings() == {"ridge": 0.5}
-    with pytest.raises(ValueError, match="temperature takes criterion=, not slope="):
+    with pytest.raises(ValueError, match="unknown argument of temperature 'slope'"):
         named("temperature(slope=1)")
-    with pytest.raises(ValueError, match="beta takes no argument"):
+    with pytest.raises(ValueError, match="beta takes no arguments"):
         named("beta(3)")
     with pytest.raises(ValueError, match="Did you mean 'temperature'"):
         named("temprature")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from levelhead import metrics
+from levelhead.binding import bind, plain
 from levelhead.calibrate._fitted import Calibrator
 from levelhead.calibrate.files import KINDS, checked_path, load
 from levelhead.errors import unknown
@@ -25,16 +26,8 @@ def named(text: str) -> Calibrator:
     term = parse_term(text)
     if term.name not in CALIBRATORS:
         raise unknown("calibrator", term.name, CALIBRATORS)
-    takes = list(CALIBRATORS[term.name]().settings())
-    given = {}
-    for key, value in term.args:
-        if key not in takes:
-            raise ValueError(
-                f"{text}: {term.name} takes {', '.join(f'{name}=' for name in takes) or 'no argument'}, "
-                f"not {value if key is None else f'{key}='!s}"
-            )
-        given[key] = getattr(value, "name", value)  # a bare word
-    return CALIBRATORS[term.name](**given)
+    given = bind(term, list(CALIBRATORS[term.name]().settings()))
+    return CALIBRATORS[term.name](**{key: plain(value) for key, value in given.items()})
 
 
 def calibrate_files(
