@@ -17,6 +17,8 @@ M = TypeVar("M", bound=Member)
 def bind(term: Term, names: Sequence[str]) -> dict[str, Any]:
     """The arguments of a term by name, positional ones in the order of ``names``; values as the grammar has them."""
     bound: dict[str, Any] = {}
+    if term.args and not names:
+        raise ValueError(f"{text(term)}: {term.name} takes no arguments")
     for place, (key, value) in enumerate(term.args):
         if key is None:
             if any(earlier is not None for earlier, _ in term.args[:place]):
@@ -25,8 +27,6 @@ def bind(term: Term, names: Sequence[str]) -> dict[str, Any]:
                 raise ValueError(f"{text(term)}: {term.name} takes at most {len(names)} arguments ({', '.join(names)})")
             key = names[place]
         if key not in names:
-            if not names:
-                raise ValueError(f"{text(term)}: {term.name} takes no arguments")
             raise unknown(f"argument of {term.name}", key, names)
         if key in bound:
             raise ValueError(f"{text(term)}: {key} is given twice")

@@ -66,7 +66,7 @@ def test_every_calibrator_makes_these_likelier(word, cal, test, tmp_path):
 def test_arguments_of_a_calibrator():
     assert named("temperature(criterion=ece)").settings() == {"criterion": "ece"}
     assert named("matrix(ridge=0.5)").settings() == {"ridge": 0.5}
-    with pytest.raises(ValueError, match="unknown argument of temperature 'slope'"):
+    with pytest.raises(ValueError, match="unknown argument of temperature"):
         named("temperature(slope=1)")
     with pytest.raises(ValueError, match="beta takes no arguments"):
         named("beta(3)")
