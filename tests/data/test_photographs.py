@@ -136,3 +136,11 @@ def test_a_fit_that_is_none(tmp_path):
         load(tmp_path, fit="crop")
     with pytest.raises(ValueError, match="fit= has no effect here"):
         load("digits", fit="cover")
+
+
+def test_a_role_of_parquet_that_holds_nothing_else_is_refused(tmp_path):
+    files = [encoded_image(image) for image in ten_classes(40, (3, 8, 8))[0]]
+    write_image_parquet(tmp_path / "train.parquet", files, [0, 1] * 20)
+    write_image_parquet(tmp_path / "test.parquet", [b"junk"] * 6, [0, 1] * 3)
+    with pytest.raises(ValueError, match="none of the 6 images of test can be read"):
+        load(tmp_path, skip_broken=True)
