@@ -1,14 +1,18 @@
 """A finished run, used again: `lh.load_run` and `levelhead predict`."""
 
 import json
+import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.layouts import encoded_image, write_image_parquet
+from tests.train.runs import run_of
 from typer.testing import CliRunner
 
 import levelhead as lh
 from levelhead.cli import app
+from levelhead.train.execute import execute
 from levelhead.trained import find_run, load_run, predict_source
 
 QUICK = ("--epochs", "2", "--train-size", "100")
@@ -106,6 +110,70 @@ def test_images_without_labels(comparison, tmp_path):
     status, said, _ = call("predict", trained.folder, "-d", tmp_path, "--out", tmp_path / "said.csv")
     assert status == 0
     assert "accuracy" not in said
+
+
+@pytest.fixture(scope="module")
+def of_files(tmp_path_factory):
+    """Wide and high images in parquet, tar shards, and a folder and a table of files: all of them the same."""
+    root = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    rows: dict[str, list] = {"train": [], "test": []}
+    for number in range(60):
+        pixels = rng.integers(0, 256, (3, 10, 14) if number % 3 else (3, 14, 10), dtype=np.uint8)
+        rows["train" if number < 40 else "test"].append((number, encoded_image(pixels), "ab"[number % 2]))
+    lines = ["file,kind,part,object"]
+    for name in ("parquet", "tar"):
+        (root / name).mkdir()
+    for role, each in rows.items():
+        write_image_parquet(root / "parquet" / f"{role}.parquet", [row[1] for row in each], [row[2] for row in each])
+        with tarfile.open(root / "tar" / f"{role}.tar", "w") as archive:
+            for number, content, kind in each:
+                path = root / "folder" / role / kind / f"{number:02d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+                path.with_suffix(".cls").write_text(kind)
+                archive.add(path, f"{number:02d}.png")
+                archive.add(path.with_suffix(".cls"), f"{number:02d}.cls")
+                path.with_suffix(".cls").unlink()
+                lines.append(f"{path.relative_to(root)},{kind},{role},{number // 2}")
+    (root / "table.csv").write_text("\n".join(lines))
+    return root
+
+
+@pytest.mark.parametrize("stream", ["never", "always"])
+def test_images_of_files_are_brought_to_size_as_in_training(of_files, tmp_path, stream, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = {"fit": "letterbox", "image_size": 12, "cal_size": 10, "stream": stream, "workers": 0}
+    data = lh.data.load(of_files / "parquet", **(asked if stream == "always" else asked | {"workers": None}))
+    run = run_of(data, epochs=1, batch=10, class_weights="balanced", accumulate=2)
+    execute(run, data, tmp_path, lambda _: None, lambda: False)
+    trained, test = load_run(tmp_path), saved(tmp_path)
+    for name, columns in (
+        ("parquet", {}),
+        ("tar", {}),
+        ("folder", {}),
+        ("table.csv", {"image": "file", "label": "kind", "split": "part", "group": "object"}),
+    ):
+        found = predict_source(trained, str(of_files / name), **columns)
+        rows = np.argsort(found.labels, kind="stable") if name != "folder" else np.arange(len(found.labels))
+        theirs = np.argsort(test.labels, kind="stable")
+        np.testing.assert_array_equal(found.labels[rows], test.labels[theirs])
+        np.testing.assert_allclose(found.logits[rows], test.logits[theirs], atol=1e-6, err_msg=name)
+        if name != "folder":
+            np.testing.assert_array_equal(found.ids, test.ids)
+
+
+def test_broken_images_are_left_out_where_that_is_asked(comparison, tmp_path):
+    for number in range(4):
+        path = tmp_path / "images" / str(number % 2) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded_image(np.zeros((3, 8, 8), np.uint8)) if number else b"")
+    run = find_run(comparison, "vanilla", 0)
+    asked = ("predict", run, "--data", tmp_path / "images", "--out", tmp_path / "out.npz")
+    status, _, error = call(*asked)
+    assert (status, "--skip-broken" in error) == (2, True), error
+    assert call(*asked, "--skip-broken")[0] == 0
+    assert lh.Predictions.load(tmp_path / "out.npz").labels.tolist() == [0, 1, 1]
 
 
 def test_what_cannot_be_predicted_is_refused(comparison, tmp_path):

@@ -500,6 +500,10 @@ def data_sets(
     data_dir: DataDir = None,
     label: Label = None,
     text: TextColumn = None,
+    image: ImageColumn = None,
+    split: SplitColumn = None,
+    group: Group = None,
+    skip_broken: SkipBroken = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Write its examples as a picture, a row a class.")
     ] = None,
@@ -513,7 +517,10 @@ def data_sets(
     if name is None:
         found: Any = table(folder)
     else:
-        found = show(name, data_dir=folder, out=out, label=label, text=text)
+        found = show(
+            name, data_dir=folder, out=out, label=label, text=text, image=image, split=split, group=group,
+            skip_broken=skip_broken,
+        )  # fmt: skip
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     elif name is None:
@@ -738,6 +745,9 @@ def predict(
     label: Label = None,
     text: TextColumn = None,
     image: ImageColumn = None,
+    split: SplitColumn = None,
+    group: Group = None,
+    skip_broken: SkipBroken = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Say what a trained run makes of other data, as a file of predictions."""
@@ -745,7 +755,10 @@ def predict(
     from levelhead.trained import find_run, load_run, predict_source
 
     trained = load_run(find_run(run, method, seed))
-    said = predict_source(trained, data, part=part, data_dir=data_dir, label=label, text=text, image=image)
+    said = predict_source(
+        trained, data, part=part, data_dir=data_dir, label=label, text=text, image=image, split=split, group=group,
+        skip_broken=skip_broken,
+    )  # fmt: skip
     said.save(out)
     counts = {"n": said.num_examples, "out": str(out), "labelled": said.meta.get("labels") != "none"}
     if as_json:

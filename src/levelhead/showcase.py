@@ -36,7 +36,7 @@ def show(source: str, *, data_dir: str | None = None, out: Path | None = None, *
         source: a name or path, as `levelhead.data.load` takes it.
         data_dir: the folder of data sets.
         out: where the picture of the examples is written; of images only.
-        columns: `label` and `text`, as for `load`.
+        columns: `label`, `text` and whatever else `read_source` takes.
 
     Returns:
         What was found, ready for JSON. Of images the examples are in the picture alone, under `picture`.

@@ -8,7 +8,7 @@ in the run's `inputs.json`. N examples, C classes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from torch import Tensor, nn
 
 from levelhead import models
 from levelhead.composition import Objective
-from levelhead.data import NAMED, Source, read_source
+from levelhead.data import NAMED, Source, read_alike
 from levelhead.data.batches import normalise
 from levelhead.data.decode import Form, decode
 from levelhead.data.encoded import shards
 from levelhead.data.folder import ENDINGS
+from levelhead.data.records import ROLES
+from levelhead.data.shards import tar_shards
 from levelhead.files import read_json
 from levelhead.predictions import Predictions
 from levelhead.probes.other_data import brought_to, place
@@ -167,6 +169,9 @@ def predict_source(
     label: str | None = None,
     text: str | None = None,
     image: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    skip_broken: bool = False,
 ) -> Predictions:
     """What a run says of data by name or path, brought to the shape of what it was trained on.
 
@@ -179,6 +184,9 @@ def predict_source(
         label: the column of labels in a table.
         text: the column of texts in a table.
         image: the column of paths of images in a table.
+        split: the column of a table that says each row's role, whose words `part` takes.
+        group: the column of a table that says what a row belongs to, which is no input.
+        skip_broken: whether images that cannot be read are left out.
 
     Returns:
         Predictions with the run's logits; labels are matched by the names of the classes.
@@ -195,15 +203,25 @@ def predict_source(
     where = place(source, data_dir)
     folder = Path(where).expanduser()
     is_image = trained.inputs["kind"] == "image"
-    is_folder = where not in NAMED and folder.is_dir() and not shards(folder)
+    is_folder = where not in NAMED and folder.is_dir() and not shards(folder) and not tar_shards(folder)
     if is_image and is_folder and not any(path.is_dir() and path.name[0] != "." for path in folder.iterdir()):
         if part not in (None, "all"):
             raise ValueError(f"{folder} is a folder of images without parts; leave --part out")
         return _unlabelled(trained, folder, meta)
-    # images of files are brought to size as those of the run were
-    files: dict[str, Any] = {"image_size": trained.shape[1:], "fit": trained.inputs.get("fit", "cover")}
-    asked = files if is_image and (is_folder or image is not None) else {}
-    found = read_source(where, data_dir=data_dir, label=label, text=text, image=image, **asked)
+    found = read_alike(
+        where,
+        shape=trained.shape if is_image else (),
+        fit=trained.inputs.get("fit", "cover"),
+        data_dir=data_dir,
+        label=label,
+        text=text,
+        image=image,
+        split=split,
+        group=group,
+        skip_broken=skip_broken,
+    )
+    # ids are counted as when a run is trained: role by role in one order, whatever the order of files
+    found = replace(found, parts={role: found.parts[role] for role in ROLES if role in found.parts})
     chosen = _parts(found, part)
     columns = _columns(found.classes, trained.classes, where)
     starts = np.cumsum([0, *(len(each.labels) for each in found.parts.values())])

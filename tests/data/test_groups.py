@@ -114,6 +114,13 @@ def authors_of(data, rows):
     return {role: {rows[place]["author"] for place in split.ids} for role, split in data.splits.items()}
 
 
+def test_sizes_that_leave_nothing_are_refused_before_groups_are_dealt(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"val \(1,000\) and .* leave nothing of 200 examples for train; make .*val_size"
+    ):
+        load(posts(tmp_path)[0], text="said", label="mood", group="author", val_size=1000)
+
+
 def test_posts_of_one_author_stay_together(tmp_path):
     path, rows = posts(tmp_path)
     data = load(path, text="said", label="mood", group="author", cal_size=40, test_size=40)

@@ -136,3 +136,20 @@ def test_a_fit_that_is_none(tmp_path):
         load(tmp_path, fit="crop")
     with pytest.raises(ValueError, match="fit= has no effect here"):
         load("digits", fit="cover")
+
+
+def test_workers_that_fill_the_memory_name_all_broken_images_too(tmp_path):
+    write_tree(tmp_path, {"a": 20, "b": 20})
+    for name in ("a/003.png", "b/007.png"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"2 of 40 images cannot be read: .*--skip-broken"):
+        load(tmp_path, stream="never", workers=1)
+
+
+def test_a_role_of_parquet_that_holds_nothing_else_is_refused(tmp_path):
+    files = [encoded_image(image) for image in ten_classes(40, (3, 8, 8))[0]]
+    write_image_parquet(tmp_path / "train.parquet", files, [0, 1] * 20)
+    write_image_parquet(tmp_path / "test.parquet", [b"junk"] * 6, [0, 1] * 3)
+    with pytest.raises(ValueError, match="none of the 6 images of test can be read"):
+        load(tmp_path, skip_broken=True)

@@ -151,6 +151,25 @@ def test_tar_shards_stream(tmp_path):
         assert np.array_equal(split.inputs, expected)
 
 
+def test_tar_shards_have_a_fit_and_go_on_without_what_is_broken(tmp_path):
+    files = tar_files(ten_classes(60, (3, 10, 12))[0])
+    kept = [number for number in range(60) if number not in (4, 40)]
+    files["shard/0004.jpg"], files["shard/0040.jpg"] = files["shard/0004.jpg"][:-200], b""
+    write_tar(tmp_path / "train.tar", files)
+    with pytest.raises(ValueError, match="2 of 60 images cannot be read"):
+        load(tmp_path)
+    asked = {"skip_broken": True, "fit": "letterbox", "image_size": 16}
+    held, streamed = load(tmp_path, stream="never", **asked), load(tmp_path, stream="always", workers=0, **asked)
+    assert_same(held, streamed)
+    assert len(held.split_info["broken"]["train"]) == 2
+    assert held.split_info["fit"] == "letterbox"
+    for split in held.splits.values():
+        numbers = np.array(kept)[split.ids]
+        assert (split.labels == numbers % 3).all()
+        expected = [decode("x", files[f"shard/{number:04d}.jpg"], Form(3, 16, 16, "letterbox")) for number in numbers]
+        assert np.array_equal(split.inputs, expected)
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [

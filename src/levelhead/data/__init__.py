@@ -90,10 +90,10 @@ PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".clou
 TABLES = (table.read, text_table.read, path_table.read)
 TAKE_LABEL = (*TABLES, encoded.read, hub.read)
 TEXTS = (text_table.read, hub.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
-IMAGES = (folder.read, encoded.read, path_table.read)
+IMAGES = (folder.read, encoded.read, path_table.read, shards.read)
 ANY_SIZE = (tiny_imagenet, imagenet, cub, scenes)  # named sets of photographs
 TAKE_IMAGE_SIZE = (
-    *(*IMAGES, hub.read, pairs.read, shards.read),
+    *(*IMAGES, hub.read, pairs.read),
     *(read for read in NAMED.values() if read.__module__ in {module.__name__ for module in ANY_SIZE}),
 )
 
@@ -241,17 +241,7 @@ def read_source(
     skip_broken: bool = False,
 ) -> Source:
     """The parts of a data set as they came, for those who need no roles; arguments and errors as for `load`."""
-    read = _reader(str(source))
-    if text is not None and image is not None:
-        raise ValueError(f"text={text!r} and image={image!r} exclude each other: which column holds the inputs?")
-    for name, column, takes in (("text", text, text_table.read), ("image", image, path_table.read)):
-        if column is not None and not (read is hub.read and name == "text"):
-            if read not in TABLES:
-                raise ValueError(
-                    f"{name}= has no effect here: it names a column of a .csv, .parquet or .jsonl"
-                    f"{' or hf: data set' if name == 'text' else ''}; leave it out"
-                )
-            read = takes
+    read = _reader_of_columns(str(source), text, image)
     if max_words is not None:
         _check_option("max_words", max_words, lowest=1)
     if fit is not None and fit not in FITS:
@@ -278,6 +268,41 @@ def read_source(
         skip_broken=bool(_only_for(read, IMAGES, "skip_broken", skip_broken or None, images)),
     )
     return read(request)
+
+
+def read_alike(
+    source: str | Path,
+    *,
+    shape: tuple[int, ...],
+    fit: str,
+    text: str | None = None,
+    image: str | None = None,
+    **options: Any,
+) -> Source:
+    """`read_source`, with images of files brought to the `shape (C, H, W)` and by the `fit` of other images.
+
+    What has one size and way of its own keeps it.
+    """
+    read = _reader_of_columns(str(source), text, image)
+    alike: dict[str, Any] = {"image_size": shape[1:]} if len(shape) == 3 and read in TAKE_IMAGE_SIZE else {}
+    if alike and read in IMAGES:
+        alike["fit"] = fit
+    return read_source(source, text=text, image=image, **options, **alike)
+
+
+def _reader_of_columns(source: str, text: str | None, image: str | None) -> Callable[[Request], Source]:
+    read = _reader(source)
+    if text is not None and image is not None:
+        raise ValueError(f"text={text!r} and image={image!r} exclude each other: which column holds the inputs?")
+    for name, column, takes in (("text", text, text_table.read), ("image", image, path_table.read)):
+        if column is not None and not (read is hub.read and name == "text"):
+            if read not in TABLES:
+                raise ValueError(
+                    f"{name}= has no effect here: it names a column of a .csv, .parquet or .jsonl"
+                    f"{' or hf: data set' if name == 'text' else ''}; leave it out"
+                )
+            read = takes
+    return read
 
 
 def _reader(source: str) -> Callable[[Request], Source]:

@@ -11,9 +11,10 @@ from levelhead.data.fingerprint import Origin, fingerprint
 from levelhead.data.lazy import LazyImages
 from levelhead.data.memory import Streaming
 from levelhead.data.records import ROLES, Dataset, Split, class_counts
-from levelhead.data.source import Source
+from levelhead.data.source import Part, Source
 from levelhead.data.splits import default_cut, split_roles
 from levelhead.data.statistics import mean_and_std
+from levelhead.errors import WorkFailed
 
 IMBALANCE = 3.0  # largest class over smallest from which a note is due
 FEW = 5  # examples of a class in a role below which a note is due
@@ -111,7 +112,9 @@ def _read_splits(
         if part.encoded is not None and (stays or streaming.workers):
             lazy = LazyImages.of(part.encoded.on_disk(), part.encoded.form, streaming.decoders)
         for role, where in taken[part_role].items():
-            inputs = np.ascontiguousarray(part.read(where)) if lazy is None else _left(lazy.take(where), stays)
+            inputs = np.ascontiguousarray(part.read(where)) if lazy is None else lazy.take(where)
+            if isinstance(inputs, LazyImages) and not stays:
+                inputs = _held(inputs, part, where)
             splits[role] = Split(inputs, part.labels[where], where + first_id)
             if part.encoded is not None:
                 origins[role] = Origin(part.encoded, where)
@@ -119,13 +122,15 @@ def _read_splits(
     return {role: splits[role] for role in ROLES if role in splits}, origins
 
 
-def _left(images: LazyImages, stays: bool) -> np.ndarray | LazyImages:
-    """The images as they are if they stay on disk, else decoded by the workers."""
-    if stays:
-        return images
+def _held(images: LazyImages, part: Part, where: np.ndarray) -> np.ndarray:
+    """The images decoded by the workers; if they cannot be, what is wrong is said as without workers."""
     from levelhead.data.stream import read_all  # which needs torch
 
-    return read_all(images)
+    try:
+        return read_all(images)
+    except WorkFailed:
+        part.read(where)
+        raise
 
 
 def _stays_on_disk(source: Source, taken: dict[str, dict[str, np.ndarray]], streaming: Streaming) -> bool:

@@ -71,6 +71,9 @@ def sound(
 
     Returns:
         Positions a role; a note and the facts for `Source` where something was left out.
+
+    Raises:
+        ValueError: nothing is left of a role.
     """
     rows = {role: np.arange(len(files)) for role, files in parts.items()}
     if not skip:
@@ -80,6 +83,8 @@ def sound(
         faults = _faults(files)
         if faults:
             rows[role] = np.delete(rows[role], list(faults))
+            if len(faults) == len(files):
+                raise ValueError(f"{root}: none of the {len(files):,} images of {role} can be read")
             broken[role] = [error.where.removeprefix(root).lstrip("/, ") for error in faults.values()]
     if not broken:
         return rows, (), {}

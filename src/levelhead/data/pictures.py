@@ -38,9 +38,6 @@ def picture_parts(
     """
     rows, notes, facts = sound(files, request.source, request.skip_broken)
     kept = {role: [files[role][row] for row in rows[role]] for role in files}
-    for role, each in kept.items():
-        if not each:
-            raise ValueError(f"{request.source}: none of the {len(files[role]):,} images of {role} can be read")
     with all_named(kept.values()):
         headers = [file for each in kept.values() for file in each]
         form = survey(spaced(headers), request.image_size, request.fit or "cover")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from levelhead.data.blobs import Blobs, Paths
+from levelhead.data.broken import all_named, named_at_once, sound
 from levelhead.data.checks import encode_labels
 from levelhead.data.decode import spaced, survey
 from levelhead.data.encoded import SPLITS
@@ -41,19 +43,39 @@ def read(request: Request) -> Source:
     indices = {role: index(paths) for role, paths in tar_shards(folder).items()}
     places = {role: f"{folder}/{role}*.tar" for role in indices}
     classes, labels, notes = encode_labels({places[role]: found[1] for role, found in indices.items()})
-    every = [(blobs, row) for blobs, _ in indices.values() for row in range(len(blobs))]
-    form = survey(((blobs.where(row), blobs.content(row)) for blobs, row in spaced(every)), request.image_size)
+    files = {role: _Images(blobs) for role, (blobs, _) in indices.items()}
+    rows, more, facts = sound(files, str(folder), request.skip_broken)
+    kept = {role: blobs.take(rows[role]) for role, (blobs, _) in indices.items()}
+    every = [(_Images(blobs), row) for blobs in kept.values() for row in range(len(blobs))]
+    with all_named(files.values()):
+        form = survey((images[row] for images, row in spaced(every)), request.image_size, request.fit or "cover")
     return Source(
         name=folder.resolve().name,
         kind="image",
         classes=classes,
         parts={
-            role: Part.of_encoded(LazyImages.of(blobs, form), labels[places[role]])
-            for role, (blobs, _) in indices.items()
+            role: named_at_once(
+                Part.of_encoded(LazyImages.of(blobs, form), labels[places[role]][rows[role]]), files.values()
+            )
+            for role, blobs in kept.items()
         },
         origin=f"tar shards in {folder}, brought to {form.height}x{form.width}",
-        notes=notes,
+        notes=(*notes, *more),
+        facts=facts if form.fit == "cover" else {**facts, "fit": form.fit},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Images:
+    """The images of a role by position: what to call each, and its content."""
+
+    blobs: Blobs
+
+    def __len__(self) -> int:
+        return len(self.blobs)
+
+    def __getitem__(self, row: int) -> tuple[str, bytes]:
+        return self.blobs.where(row), self.blobs.content(row) if self.blobs.length[row] else b""
 
 
 def index(paths: Sequence[Path]) -> tuple[Blobs, np.ndarray]:

@@ -89,6 +89,12 @@ def split_roles(
         ValueError: a class has too few examples, or a size has no room; with the numbers that would do.
     """
     if groups is not None and cut:
+        if sum(cut.values()) >= len(labels):
+            parts = " and ".join(f"{role} ({size:,})" for role, size in cut.items())
+            raise ValueError(
+                f"{parts} leave nothing of {len(labels):,} examples for train; make "
+                f"{' or '.join(f'{role}_size' for role in cut)} smaller"
+            )
         dealt = deal_groups(labels, groups, classes=classes, cut=cut, seed=seed)
         rest = dealt["train"]
         thinned = split_roles(labels[rest], classes=classes, cut={}, train_size=train_size, seed=seed)

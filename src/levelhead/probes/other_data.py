@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from levelhead.data import NAMED, Dataset, read_source
+from levelhead.data import NAMED, Dataset, read_alike
 from levelhead.data.batches import normalise
 from levelhead.data.decode import Form, decode
 from levelhead.data.encoded import shards
 from levelhead.data.folder import ENDINGS
 from levelhead.data.idx import read_idx
 from levelhead.data.places import data_root
+from levelhead.data.shards import tar_shards
 from levelhead.predictions import Predictions
 from levelhead.probes.predict import BATCH
 from levelhead.probes.probe import Probe, Subject, text
@@ -47,12 +48,13 @@ def read_other(source: str, like: Dataset, data_dir: str | Path | None = None, l
     """The inputs as they are stored, uint8 or float32, in the shape of ``like``."""
     where = place(source, data_dir)
     folder = Path(where).expanduser()
-    if where not in NAMED and folder.is_dir() and not shards(folder):
+    if where not in NAMED and folder.is_dir() and not shards(folder) and not tar_shards(folder):
         packed = sorted(folder.glob("t10k-images?idx3-ubyte*"))
         if like.kind != "image":
             raise ValueError(f"{where} holds images, but {like.name} holds vectors of {like.shape[0]} numbers")
         return brought_to(like.shape, read_idx(packed[0], ndim=3)[:, None], where) if packed else _images(folder, like)
-    found = read_source(where, data_dir=data_dir, label=label)
+    fit = like.split_info.get("fit", "cover")
+    found = read_alike(where, shape=like.shape, fit=fit, data_dir=data_dir, label=label)
     parts = [found.parts["test"]] if "test" in found.parts else list(found.parts.values())
     inputs = np.concatenate([part.read(np.arange(len(part.labels))) for part in parts])
     return brought_to(like.shape, inputs, where)

@@ -47,6 +47,7 @@ class Updates:
 
         The weights are such that the mean over processes of the sums over batches is the mean over all examples of the
         update, whatever their sizes: what one large batch would give.
+        A loss that weighs its labels (class weights, ignored pixels) divides by the weight within each of them.
         """
         size = self.batch * self.accumulate
         rows = order[: self.used][step * size :][:size]
