@@ -19,7 +19,7 @@ def call(*arguments):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("figures") / "out"
-    methods = ("mixup(alpha=0.2)", "mixup(alpha=1)", "pls")
+    methods = ("vanilla", "mixup(alpha=0.2)", "mixup(alpha=1)", "pls")
     status, _, error = call(
         *("compare", "--data", "spiral", "--epochs", 3, "--seeds", 1, "--jobs", 1, "--out", out),
         *(word for method in methods for word in ("--method", method)),
@@ -58,6 +58,7 @@ def test_other_formats_and_one_method(folder, tmp_path):
         (("winning", "--seed", "7"), "no run of"),
         (("sweep",), "sweep needs --argument"),
         (("sweep", "--argument", "gamma"), "no two methods differ in gamma="),
+        (("sweep", "--argument", "alpha", "--measure", "foo"), "no result has the measure 'foo'; there are"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments, message, folder, tmp_path, monkeypatch):
@@ -66,6 +67,14 @@ def test_what_cannot_be_drawn_is_refused(arguments, message, folder, tmp_path, m
     status, _, error = call("figure", arguments[0], folder, *arguments[1:], *out)
     assert (status, message in error) == (2, True), error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_soft_targets_leave_out_what_mixes_nothing_unless_it_is_asked_for(folder, tmp_path):
+    status, said, error = call("figure", "soft_targets", folder, "--out", tmp_path / "a.png", "--json")
+    assert status == 0, error
+    assert {row["method"] for row in json.loads(said)} == {"mixup(alpha=0.2)", "mixup(alpha=1)", "pls"}
+    status, _, error = call("figure", "soft_targets", folder, "-m", "vanilla", "--out", tmp_path / "b.png")
+    assert (status, "vanilla: no targets of mixed pairs" in error) == (2, True)
 
 
 def test_no_folder_or_no_file(folder, tmp_path):

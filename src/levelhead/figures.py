@@ -268,7 +268,16 @@ def _sweep(asked: Asked) -> _Drawn:
 
 
 def _soft_targets(asked: Asked) -> _Drawn:
-    found = [soft_targets.soft_targets(method, asked.run(method)) for method in asked.shown()]
+    found, lacking = [], []
+    for method in asked.shown():
+        try:
+            found.append(soft_targets.soft_targets(method, asked.run(method)))
+        except ValueError as error:
+            if asked.methods:
+                raise
+            lacking.append(error)  # one that mixes nothing, such as the baseline
+    if not found:
+        raise lacking[0]
     drawn, axes = _panels(len(found) + 1, width=3.8, height=2.6, most=2)
     soft_targets.draw_bars(axes[0], found)
     for ax, each in zip(axes[1:], found, strict=True):

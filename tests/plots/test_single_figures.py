@@ -22,6 +22,15 @@ def test_coverage_by_hand(ax):
     assert ax.lines[0].get_color() == "#000000"
 
 
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 1], [1, 1, 0, 0, 1]])
+def test_coverage_answers_saturated_confidences_together(labels):
+    # four probabilities of exactly one: infinite log-odds, whose differences are NaN
+    probs = np.array([[1.0, 0.0]] * 4 + [[0.4, 0.6]])
+    found = coverage.coverage("a", probs=probs, labels=np.array(labels))
+    np.testing.assert_allclose(found.coverage, [0.8, 1])
+    np.testing.assert_allclose(found.risk, [0.5, 0.4])
+
+
 def test_coverage_keeps_the_end_of_a_long_curve():
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(9000, 3)), rng.integers(0, 3, 9000)

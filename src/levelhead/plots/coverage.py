@@ -50,7 +50,8 @@ def coverage(
     odds, predicted = log_odds(scores, probs is None)
     order = np.argsort(-odds, kind="stable")
     wrong = np.cumsum(predicted[order] != labels[order])
-    last = np.flatnonzero(np.append(np.diff(odds[order]) != 0, True))  # of each run of equal confidences
+    ranked = odds[order]
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each run of equal confidences, also infinite
     if len(last) > MOST:
         last = last[np.unique(np.linspace(0, len(last) - 1, MOST).round().astype(int))]
     answered = last + 1

@@ -55,10 +55,11 @@ def sweeps(
         role: the split the numbers come from.
 
     Raises:
-        ValueError: no two sentences that differ in this argument alone; with the arguments that there are.
+        ValueError: no two sentences that differ in this argument alone, or no such measure; with those that there are.
     """
     found: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    arguments = set()
+    arguments: set[str] = set()
+    measures: set[str] = set()
     for result in results:
         if result.get("role") != role:
             continue
@@ -66,10 +67,14 @@ def sweeps(
         given = _ARGUMENT.findall(sentence)
         arguments |= {name for name, _ in given}
         values = {float(number) for name, number in given if name == argument}
-        value = (result.get(state) or {}).get(measure)
+        there = result.get(state) or {}
+        measures |= there.keys()
+        value = there.get(measure)
         if len(values) == 1 and value is not None:
             family = _ARGUMENT.sub(lambda hit: f"{argument}=…" if hit[1] == argument else hit[0], sentence)
             found[family][values.pop()].append(float(value))
+    if measures and measure not in measures:
+        raise ValueError(f"no result has the measure {measure!r}; there are {', '.join(sorted(measures))}")
     families = {name: values for name, values in found.items() if len(values) > 1}
     if not families:
         raise ValueError(
