@@ -37,6 +37,14 @@ def saved(run, role="test"):
     return lh.Predictions.load(run / f"{role}.safetensors")
 
 
+def test_inputs_may_be_read_only(comparison, recwarn):
+    run = load_run(find_run(comparison, "vanilla", 0))
+    images = np.random.default_rng(0).random((2, *run.shape), dtype=np.float32)
+    images.setflags(write=False)  # such as a memory map
+    assert run.logits(images).shape == (2, len(run.classes))
+    assert not [each for each in recwarn if "not writable" in str(each.message)]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_loaded_run_says_what_it_said(comparison, seed):
     run = find_run(comparison, "vanilla", seed)

@@ -760,7 +760,7 @@ def predict(
         skip_broken=skip_broken,
     )  # fmt: skip
     said.save(out)
-    counts = {"n": said.num_examples, "out": str(out), "labelled": said.meta.get("labels") != "none"}
+    counts = {"n": said.num_examples, "out": str(out), "labelled": said.has_labels}
     if as_json:
         print(json.dumps({"run": str(trained.folder), "sentence": trained.about["sentence"]} | counts, indent=1))
     else:

@@ -78,6 +78,11 @@ class Predictions:
         return {"probs": self.probs}
 
     @property
+    def has_labels(self) -> bool:
+        """Whether `labels` mean anything: False where `meta["labels"]` is "none" and they are zeros."""
+        return self.meta.get("labels") != "none"
+
+    @property
     def num_examples(self) -> int:
         """N."""
         return int(self.labels.shape[0])

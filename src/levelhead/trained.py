@@ -27,6 +27,7 @@ from levelhead.data.folder import ENDINGS
 from levelhead.data.records import ROLES
 from levelhead.data.shards import tar_shards
 from levelhead.files import read_json
+from levelhead.metrics.given import as_tensor
 from levelhead.predictions import Predictions
 from levelhead.probes.other_data import brought_to, place
 from levelhead.probes.predict import BATCH, NO_LABELS
@@ -83,7 +84,7 @@ class Trained:
         Raises:
             ValueError: inputs of another shape.
         """
-        inputs = torch.as_tensor(inputs)
+        inputs = as_tensor(inputs, "inputs")
         if tuple(inputs.shape[1:]) != self.shape or len(inputs) == 0:
             raise ValueError(
                 f"this network reads inputs of shape {('N', *self.shape)} with N >= 1, got {tuple(inputs.shape)}"

@@ -63,6 +63,17 @@ def test_every_calibrator_makes_these_likelier(word, cal, test, tmp_path):
     assert Predictions.load(tmp_path / "out.parquet").num_examples == 400
 
 
+def test_without_labels_nothing_is_right_or_wrong_and_nothing_can_be_learned(cal, tmp_path):
+    logits = np.random.default_rng(5).normal(size=(20, 3))
+    said = Predictions(labels=np.zeros(20, int), logits=logits, meta={"labels": "none"}).save(tmp_path / "said.npz")
+    found = calibrate_files([said], cal=cal, out=tmp_path / "out.npz")["files"][0]
+    assert list(found["before"]) == list(found["after"]) == ["confidence"]
+    assert found["after"]["confidence"] < found["before"]["confidence"]
+    assert not Predictions.load(tmp_path / "out.npz").has_labels
+    with pytest.raises(ValueError, match=r"said\.npz: these predictions have no labels.*nothing to fit to"):
+        calibrate_files([], cal=said, save=tmp_path / "t.safetensors")
+
+
 def test_arguments_of_a_calibrator():
     assert named("temperature(criterion=ece)").settings() == {"criterion": "ece"}
     assert named("matrix(ridge=0.5)").settings() == {"ridge": 0.5}

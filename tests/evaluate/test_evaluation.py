@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from levelhead import metrics
 from levelhead.evaluate import evaluate, gates, verdict
@@ -150,6 +151,22 @@ def test_a_class_that_is_off_is_named_and_a_sound_one_is_not(tmp_path):
         labels == ["ant", "bee", "cat", "dog"].index(top["true"])
     )
     assert top["count"] == int(wrong.sum())
+
+
+@pytest.mark.parametrize("n", [4, 40])
+def test_a_class_whose_predictions_are_all_right_has_an_interval_that_says_how_few_they_are(tmp_path, n):
+    # class 1 is predicted n times at 0.9, always rightly: outcomes without spread, which are still only n
+    probs = np.array([[0.1, 0.9]] * n + [[0.8, 0.2]] * 200)
+    labels = np.array([1] * n + [0] * 160 + [1] * 40)
+    found = evaluate([saved(tmp_path / "p.npz", np.log(probs), labels)])
+    row = found["per_class"]["raw"][1]
+    assert (row["predicted"], row["precision"]) == (n, 1)
+    least = 0.025 ** (1 / n)
+    np.testing.assert_allclose(row["gap_interval"], [-0.1, 0.9 - least], atol=1e-6)
+    if n == 4:
+        assert row["p_value"] is None
+    else:  # Holm over two classes; the other one is calibrated
+        assert row["p_value"] == pytest.approx(2 * binomtest(n, n, 0.9).pvalue, rel=1e-4)
 
 
 def test_holm_adjusts_upwards_in_order():
@@ -304,6 +321,10 @@ def test_answers_to_inputs_of_no_class_have_no_accuracy(tmp_path):
     test = Predictions(labels=labels, logits=logits, role="test").save(tmp_path / "test.safetensors")
     meta = {"labels": "none", "name": "gaussian_noise", "outside": "true"}
     noise = Predictions(labels=np.zeros(200, int), logits=logits / 3, role="test", meta=meta)
+    table = noise.save(tmp_path / "probe.csv")  # no room for the note, so the zeros are left out
+    with pytest.raises(ValueError, match="label"):
+        evaluate([table])
+    assert evaluate([test], ood=[table])["ood"]["n_out"] == 200
     for ending in (".safetensors", ".npz", ".parquet"):
         path = noise.save(tmp_path / f"probe{ending}")
         for files in ({"files": [path]}, {"files": [test], "cal": [path]}):

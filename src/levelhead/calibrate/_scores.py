@@ -116,6 +116,11 @@ def _with_labels(logits: Array | Predictions, labels: Array | None, verb: str) -
     if isinstance(logits, Predictions):
         if labels is not None:
             raise ValueError("predictions bring their own labels: give only the predictions")
+        if not logits.has_labels:
+            raise ValueError(
+                f"these predictions have no labels (their meta says so), so there is nothing to {verb} "
+                f"{'to' if verb == 'fit' else 'on'}: give predictions of labelled examples"
+            )
         labels = logits.labels
         logits = log_scores(logits)
     if labels is None:

@@ -51,8 +51,8 @@ def calibrate_files(
 
     Returns:
         `calibrator`, its `status` and `settings`, `temperature` where it has one; under `cal` and under `files` an
-        object each with `path`, `n` and the measures `before` and `after`. Those on `cal` flatter: it was fitted
-        there.
+        object each with `path`, `n` and the measures `before` and `after`: of predictions without labels the mean
+        confidence alone. Those on `cal` flatter: it was fitted there.
 
     Raises:
         ValueError: neither or both of `cal` and `fitted`; nothing to do; a file that cannot be read or was fitted on;
@@ -127,6 +127,8 @@ def _targets(files: Sequence[Path], out: Path | None, inputs: Sequence[Path | No
 
 def _compared(path: Path, before: Predictions, after: Predictions) -> dict[str, Any]:
     def measured(predictions: Predictions) -> dict[str, float | None]:
+        if not predictions.has_labels:
+            return {"confidence": float(metrics.max_softmax(**predictions.scores).mean())}
         values = {name: float(f(**predictions.scores, labels=predictions.labels)) for name, f in _SHOWN.items()}
         return {name: value if math.isfinite(value) else None for name, value in values.items()}
 

@@ -18,6 +18,7 @@ from levelhead.plots.reliability import diagram
 
 LEVEL = 0.95
 FEW = 30  # examples of a class below which nothing is said about it
+OUTCOMES = 5  # right and wrong predictions each that a normal interval of their share needs
 #: The order in which measures are shown; others that the accumulator knows follow.
 ORDER = (
     "accuracy",
@@ -179,22 +180,32 @@ def _selective(calibration: Calibration) -> dict[str, Any]:
 def per_class(tally: Tally, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """A row a class: examples, recall, precision, and the gap of the predictions of it, with Holm's p-value.
 
-    The gap is mean confidence less precision over the examples *predicted* as the class.
+    The gap is mean confidence less precision over the examples *predicted* as the class. Where fewer than `OUTCOMES` of
+    these are right, or wrong, no normal law describes it: the interval is then that of Clopper and Pearson for the
+    precision, and the p-value that of the binomial test, both wide enough for confidences that differ.
     """
     from scipy.special import ndtr
+    from scipy.stats import binomtest
 
     labels, predicted, hits = (tally.counts[name] for name in ("labels", "predicted", "hits"))
     confidence, square = tally.per_class["confidence"], tally.per_class["square"]
     low, high = clopper_pearson(hits, labels, level=LEVEL)
+    least, most_right = clopper_pearson(hits, predicted, level=LEVEL)
     class_ece = tally.calibration.class_ece().numpy()
     rows, p_values = [], []
     for k in range(tally.num_classes):
         n = int(predicted[k])
         gap = (confidence[k] - hits[k]) / n if n else math.nan
-        half = math.nan
-        if n >= 2:
+        bounds, p_value = None, math.nan
+        if n >= 2 and min(hits[k], n - hits[k]) >= OUTCOMES:
             half = math.sqrt(max(0.0, square[k] / n - gap**2) / (n - 1))
-        p_values.append(2 * float(ndtr(-abs(gap) / half)) if n >= FEW and half > 0 else math.nan)
+            bounds = [gap - 1.96 * half, gap + 1.96 * half]
+            p_value = 2 * float(ndtr(-abs(gap) / half)) if half > 0 else math.nan
+        elif n:
+            mean = min(1.0, float(confidence[k] / n))
+            bounds = [mean - float(most_right[k]), mean - float(least[k])]
+            p_value = float(binomtest(int(hits[k]), n, mean).pvalue)
+        p_values.append(p_value if n >= FEW else math.nan)
         most = _confused(tally, k)
         rows.append(
             {
@@ -206,7 +217,7 @@ def per_class(tally: Tally, classes: tuple[str, ...]) -> list[dict[str, Any]]:
                 "precision": finite(hits[k] / n) if n else None,
                 "confidence": finite(confidence[k] / n) if n else None,
                 "gap": finite(gap),
-                "gap_interval": [gap - 1.96 * half, gap + 1.96 * half] if math.isfinite(half) else None,
+                "gap_interval": bounds,
                 "ece": finite(float(class_ece[k])),
                 "confused_with": None if most is None else (classes[most] if classes else str(most)),
             }

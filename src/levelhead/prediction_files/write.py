@@ -63,7 +63,8 @@ def _table(predictions: "Predictions", wide: bool) -> Any:
     columns: dict[str, Any] = {}
     if predictions.ids is not None:
         columns["id"] = pyarrow.array(predictions.ids.tolist())
-    columns["label"] = predictions.labels
+    if predictions.has_labels or not wide:  # a table of text has no room for the note that the zeros mean nothing
+        columns["label"] = predictions.labels
     for kind, scores in predictions.scores.items():
         for k in range(scores.shape[1]):
             column = scores[:, k]

@@ -150,7 +150,7 @@ def print_predicted(about: Mapping[str, Any], said: Predictions, out: Any, conso
 
     confidence = float(metrics.max_softmax(**said.scores).mean())
     sure = f"n = {said.num_examples:,}, mean confidence {confidence:.4f}"
-    if said.meta.get("labels") != "none":
+    if said.has_labels:
         sure += f", accuracy {metrics.accuracy(**said.scores, labels=said.labels):.4f}"
     _say(console, f"{about['method']} seed {about['seed']}: {sure}")
     _say(console, f"Written: {out}")
