@@ -76,6 +76,7 @@ def planned(chosen: list[str], results: Results, only: tuple[str, ...]) -> list[
     """Claim, bed and the runs to make there, in order; a run that an earlier claim asks for is not asked again.
 
     What is recorded and probed is all that any claim wants of that method on that bed, so that no run is made twice.
+    A run that an earlier study kept a part of is made again only for a claim that reads what it lacks.
     """
     unknown = set(chosen) - {claim.id for claim in claims.claims()}
     if unknown:
@@ -92,7 +93,7 @@ def planned(chosen: list[str], results: Results, only: tuple[str, ...]) -> list[
             if claim.waits or missing(bed(name)) or (only and name not in only):
                 continue
             asked = [
-                Wanted(each.method, each.seeds, whole.record, whole.probes)
+                Wanted(each.method, each.seeds, whole.record, whole.probes, each.measures)
                 for each in claims.wanted(claim, name)
                 for whole in [everything[name][each.sentence]]
             ]
@@ -152,7 +153,7 @@ def run(todo: list[tuple[str, str, list[Wanted]]], given: argparse.Namespace, re
                     jobs=given.jobs,
                     data_dir=given.data_dir,
                     devices=given.devices,
-                    commit=commit(),
+                    commit=given.commit or commit(),
                     command=shlex.join(["python", *sys.argv]),
                     watch=lambda _: nullcontext(hear),
                 )

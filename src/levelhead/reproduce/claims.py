@@ -70,12 +70,19 @@ class Test(BaseModel):
         """The method of a family at a value."""
         return self.zero if self.zero and value == 0 else family.format(f"{value:g}")
 
-    def methods(self) -> list[str]:
-        """Everything it names on its own bed, choices unresolved."""
-        sweep = [self.member(self.family, value) for value in self.at]
-        sweep += [self.member(self.other_family, value) for value in self.other_at if self.other_family]
-        sweep += [self.member(self.third_family, value) for value in self.other_at if self.third_family]
-        return [*self.ours, *(() if self.other_bed else self.others), *sweep]
+    def reads(self) -> list[tuple[str, str]]:
+        """Every method that it names on its own bed, choices unresolved, with the measure it reads of it.
+
+        A series is read where the measure is empty.
+        """
+        swept = [self.member(self.family, value) for value in self.at]
+        swept += [self.member(self.other_family, value) for value in self.other_at if self.other_family]
+        swept += [self.member(self.third_family, value) for value in self.other_at if self.third_family]
+        others = () if self.other_bed else self.others
+        return [
+            *((name, self.measure) for name in (*self.ours, *swept)),
+            *((name, self.other_measure or self.measure) for name in others),
+        ]
 
 
 class Choice(BaseModel):
@@ -190,22 +197,30 @@ def wanted(claim: Claim, bed_name: str) -> list[Wanted]:
     design = bed(bed_name)
     seeds = min(3, design.seeds) if claim.sweep else design.seeds
     tests = [*claim.on(bed_name), *([claim.premise] if claim.premise else [])]
-    named = [VANILLA, *(method for test in tests for method in test.methods())]
-    methods = [each for name in named for each in _unfolded(name)]
-    asked = [
-        Wanted(
-            method,
-            seeds,
-            tuple(dict.fromkeys((*design.record, *claim.record))),
-            tuple(dict.fromkeys((*design.probes, *claim.probes))),
-        )
-        for method in dict.fromkeys(methods)
-    ]
-    return merged(asked)
+    # what is only printed is no reason to make a run again that holds the rest
+    decided = [(name, "accuracy_raw" if test.printed else measure) for test in tests for name, measure in test.reads()]
+    named = [(VANILLA, "accuracy_raw"), *decided]
+    record = tuple(dict.fromkeys((*design.record, *claim.record)))
+    probes = tuple(dict.fromkeys((*design.probes, *claim.probes)))
+    return merged(
+        Wanted(method, seeds, record, probes, measures)
+        for name, measure in named
+        for method, measures in _unfolded(name, measure)
+    )
 
 
-def _unfolded(name: str) -> Sequence[str]:
-    return choices()[name.removeprefix(_CHOICE)].methods if name.startswith(_CHOICE) else (name,)
+def _unfolded(name: str, measure: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The methods that a name stands for, each with the measures that are read of it; none where a series is."""
+    read = (_kept(measure),) if measure else ()
+    if not name.startswith(_CHOICE):
+        return [(name, read)]
+    choice = choices()[name.removeprefix(_CHOICE)]
+    return [(method, (*read, _kept(choice.measure)) if read else ()) for method in choice.methods]
+
+
+def _kept(measure: str) -> str:
+    """The measure from which `reading` takes this one."""
+    return "accuracy_raw" if measure == "error" else measure.removeprefix("abs_log_")
 
 
 def judge(claim: Claim, records: Mapping[str, Records]) -> Row:

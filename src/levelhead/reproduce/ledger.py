@@ -68,7 +68,7 @@ def _head(rows: Sequence[Row], records: Mapping[str, Records]) -> Iterator[str]:
         yield ""
         yield (
             f"{imported} of the runs come from an earlier study on the same design with three seeds, which kept a part "
-            "of the measures; they count as they are until they are run again with five."
+            "of the measures; they count where they hold what a claim reads, and are made again where they do not."
         )
     yield ""
     yield "`make claims` runs what is missing, in the order of what a user's choice depends on, and writes this page."

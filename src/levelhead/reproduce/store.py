@@ -30,12 +30,16 @@ Records = dict[str, dict[int, Record]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Runs of one method that somebody asks for: seeds 0 to ``seeds`` - 1, with what is recorded and which probes."""
+    """Runs of one method that somebody asks for: seeds 0 to ``seeds`` - 1, with what is recorded and which probes.
+
+    ``measures``, where they are given, are all that the asker reads: a run that has them answers, whatever it lacks.
+    """
 
     method: str
     seeds: int
     record: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -74,6 +78,9 @@ class Results:
 
 def is_answered(record: Record, wanted: Wanted) -> bool:
     """Whether a run's numbers hold what is asked of it."""
+    known = {name for name, value in record["measures"].items() if value is not None}
+    if wanted.measures and set(wanted.measures) <= known:
+        return True
     return (
         record["complete"]
         and set(wanted.record) <= set(record["record"])
@@ -103,6 +110,10 @@ def merged(wanted: Iterable[Wanted]) -> list[Wanted]:
             seeds=max(known.seeds, each.seeds),
             record=tuple(dict.fromkeys((*known.record, *each.record))),
             probes=tuple(dict.fromkeys((*known.probes, *each.probes))),
+            # who reads everything is answered by a whole run only
+            measures=tuple(dict.fromkeys((*known.measures, *each.measures)))
+            if known.measures and each.measures
+            else (),
         )
     return list(found.values())
 
