@@ -29,8 +29,21 @@ def folder(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def of_images(tmp_path_factory):
+    """The one kind that is about images needs some."""
+    out = tmp_path_factory.mktemp("images") / "out"
+    status, _, error = call(
+        *("compare", "--data", "digits", "--train-size", 60, "--epochs", 1, "--seeds", 1, "--jobs", 1, "--out", out),
+        *("--model", "small", "-m", "vanilla", "-m", "lamix"),
+    )
+    assert status == 0, error
+    return out
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_drawn_and_gives_its_data(kind, folder, tmp_path):
+def test_every_kind_is_drawn_and_gives_its_data(kind, folder, of_images, tmp_path):
+    folder = of_images if kind == "activation_maps" else folder
     out = tmp_path / f"{kind}.png"
     status, said, error = call("figure", kind, folder, "--out", out, "--argument", "alpha", "--json")
     assert status == 0, error
@@ -67,6 +80,17 @@ def test_what_cannot_be_drawn_is_refused(arguments, message, folder, tmp_path, m
     status, _, error = call("figure", arguments[0], folder, *arguments[1:], *out)
     assert (status, message in error) == (2, True), error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_activation_maps_show_the_same_images_and_need_a_convolutional_network(folder, of_images, tmp_path):
+    status, said, _ = call("figure", "activation_maps", of_images, "--out", tmp_path / "a.png", "--json")
+    rows = json.loads(said)
+    assert status == 0
+    assert [row["method"] for row in rows] == [rows[0]["method"]] * 6 + [rows[6]["method"]] * 6
+    assert [row["label"] for row in rows[:6]] == [row["label"] for row in rows[6:]] == [0, 1, 2, 3, 4, 5]
+    assert all(0 < row["area"] <= 1 for row in rows)
+    status, _, error = call("figure", "activation_maps", folder, "--out", tmp_path / "b.png")
+    assert (status, "draws images with one class each; spiral is vector" in error) == (2, True), error
 
 
 def test_soft_targets_leave_out_what_mixes_nothing_unless_it_is_asked_for(folder, tmp_path):

@@ -695,7 +695,7 @@ def figure(
     kind: Annotated[
         str,
         typer.Argument(help="reliability, confidence, winning, coverage, tradeoff, curves, sweep, density, "
-                            "soft_targets, embedding, surface or label_entropy."),
+                            "soft_targets, embedding, surface, activation_maps or label_entropy."),
     ],
     folder: Annotated[Path | None, typer.Argument(help="The folder of a comparison.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it goes: .png, .svg or .pdf.")] = None,

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from levelhead.errors import unknown
 from levelhead.plots import (
+    activation_maps,
     confidence,
     coverage,
     curves,
@@ -154,7 +155,9 @@ def _surface(asked: Asked) -> _Drawn:
         shades = surface.draw(ax, each)
     bar = drawn.colorbar(shades, ax=axes, shrink=0.8, label=f"probability of {data.classes[1]}")
     bar.outline.set_linewidth(0.4)
-    return drawn, [{"method": each.method, "unsure": each.unsure, "resolution": len(each.x)} for each in found]
+    return drawn, [
+        {"method": each.method, "unsure": each.unsure, "width": each.width, "resolution": len(each.x)} for each in found
+    ]
 
 
 def _coverage(asked: Asked) -> _Drawn:
@@ -296,6 +299,60 @@ def _embedding(asked: Asked) -> _Drawn:
     return drawn, [{"method": method, **row} for method, each in found for row in each.table()]
 
 
+def _activation_maps(asked: Asked) -> _Drawn:
+    from levelhead.trained import load_run
+
+    names = asked.folder.class_names
+    runs = {method: load_run(asked.run(method)) for method in asked.shown()}
+    images, labels = _one_of_each(asked)
+    found = [activation_maps.activation_maps(method, run.activation, images, labels) for method, run in runs.items()]
+    drawn, axes = _panels((len(found) + 1) * len(images), width=1.1, height=1.3, most=len(images))
+    for ax, image, label in zip(axes, images, labels, strict=False):
+        pixels = image.transpose(1, 2, 0) / (255 if image.dtype == "uint8" else 1)
+        ax.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
+        ax.set_xlabel(style.plain(names[label]), labelpad=2)
+    axes[0].set_ylabel("image")
+    for row, each in enumerate(found, 1):
+        for number in range(len(images)):
+            ax = axes[row * len(images) + number]
+            shades = activation_maps.draw_image(ax, each, number, classes=names)
+        axes[row * len(images)].set_ylabel(style.plain(each.method, width=16))
+    bar = drawn.colorbar(shades, ax=axes, shrink=0.6, label="activation; line: half of the maximum")
+    bar.outline.set_linewidth(0.4)
+    return drawn, [row for each in found for row in each.table()]
+
+
+def _one_of_each(asked: Asked, most: int = 6) -> tuple[Any, Any]:
+    """The first test image of some classes, and their labels: LaMix's bird and frog first where there are any."""
+    import numpy as np
+
+    from levelhead.data import load
+
+    identity = asked.folder.about["identity"]["data"]
+    if identity["kind"] != "image":
+        raise ValueError(f"activation_maps draws images with one class each; {identity['name']} is {identity['kind']}")
+    names = asked.folder.class_names
+    split = identity["split"]
+    sizes = {name: split.get(name) for name in ("train_size", "cal_size", "test_size")}
+    data = load(identity["name"], data_dir=asked.data_dir, split_seed=split["split_seed"], **sizes)
+    test = data.splits["test"]
+    order = sorted(range(len(names)), key=lambda column: names[column] not in ("bird", "frog"))
+    there = [column for column in order if (test.labels == column).any()][:most]
+    rows = np.array([np.flatnonzero(test.labels == column)[0] for column in there])
+    return images_of(test, rows), test.labels[rows]
+
+
+def images_of(split: Any, rows: Any) -> Any:
+    """The images `(n, C, H, W)` of some rows of a `levelhead.data.Split`, decoded where they stream."""
+    from levelhead.data.lazy import LazyImages
+    from levelhead.data.source import Part
+
+    if isinstance(split.inputs, LazyImages):
+        return Part.of_encoded(split.inputs, split.labels).read(rows)
+    return split.inputs[rows]
+
+
 def _label_entropy(asked: Asked) -> _Drawn:
     found = [label_entropy.label_entropy(alpha) for alpha in label_entropy.ALPHAS]
     drawn, (ax,) = _panels(1, width=4.6, height=2.6)
@@ -316,5 +373,6 @@ KINDS: dict[str, Callable[[Asked], _Drawn]] = {
     "soft_targets": _soft_targets,
     "embedding": _embedding,
     "surface": _surface,
+    "activation_maps": _activation_maps,
     "label_entropy": _label_entropy,
 }

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from levelhead import models
+from levelhead.activation import class_activation
 from levelhead.composition import Objective
 from levelhead.data import NAMED, Source, read_alike
 from levelhead.data.batches import normalise
@@ -84,11 +85,7 @@ class Trained:
         Raises:
             ValueError: inputs of another shape.
         """
-        inputs = as_tensor(inputs, "inputs")
-        if tuple(inputs.shape[1:]) != self.shape or len(inputs) == 0:
-            raise ValueError(
-                f"this network reads inputs of shape {('N', *self.shape)} with N >= 1, got {tuple(inputs.shape)}"
-            )
+        inputs = self._given(inputs)
         config = self.about["config"]
         device = next(self.model.parameters()).device
         mixed = _AUTOCAST.get(config["precision"])
@@ -99,6 +96,33 @@ class Trained:
             with torch.autocast(device.type, mixed, enabled=mixed is not None):
                 parts.append(self.objective.predict(ready).float().cpu())
         return torch.cat(parts).numpy()
+
+    def activation(self, images: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Class activation maps, float32 `(N, H, W)` in [0, 1], of images as they are stored, and the classes `(N,)`
+        that they are of: the network's first choices.
+
+        Raises:
+            ValueError: a run that reads no images, images of another shape, a network without feature maps.
+        """
+        if self.inputs["kind"] != "image":
+            raise ValueError(
+                f"class activation maps are of images with one class each; this run reads {self.inputs['kind']}"
+            )
+        device = next(self.model.parameters()).device
+        found = [
+            class_activation(self.model, self._normalised(part)) for part in self._given(images).to(device).split(BATCH)
+        ]
+        maps, classes = (torch.cat(each).cpu().numpy() for each in zip(*found))
+        return maps, classes
+
+    def _given(self, inputs: np.ndarray | Tensor) -> Tensor:
+        """The inputs as a tensor. Raises ``ValueError`` where they are not of the run's shape."""
+        inputs = as_tensor(inputs, "inputs")
+        if tuple(inputs.shape[1:]) != self.shape or len(inputs) == 0:
+            raise ValueError(
+                f"this network reads inputs of shape {('N', *self.shape)} with N >= 1, got {tuple(inputs.shape)}"
+            )
+        return inputs
 
     def _normalised(self, part: Tensor) -> Tensor:
         mean, std = (torch.tensor(self.inputs[name], dtype=torch.float32) for name in ("mean", "std"))

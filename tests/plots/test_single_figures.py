@@ -122,8 +122,11 @@ def test_surface_asks_the_network_everywhere(ax):
     assert (np.diff(found.probability, axis=1) > 0).all()
     # between .3 and .7 lie log-odds of -.847 to .847, .212 of 1.3 along x
     assert found.unsure == pytest.approx(0.2118 / 1.3, abs=2 / 81)
+    assert found.width == pytest.approx(0.2118, abs=2 * 1.3 / 81), "the even line is straight, so all of it is so wide"
     surface.draw(ax, found)
     assert drawn(ax)
+    never = surface.surface("x", lambda at: np.stack([0 * at[:, 0], 0 * at[:, 0] + 5], 1), points, np.array([0, 1]))
+    assert np.isnan(never.width)
     with pytest.raises(ValueError, match="points"):
         surface.surface("x", lambda at: at, np.zeros((3, 3)), np.zeros(3))
 

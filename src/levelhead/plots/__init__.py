@@ -4,11 +4,13 @@
     lh.plots.reliability.draw(ax, lh.plots.reliability.diagram(bins))
 
 Each figure is a module: `reliability`, `confidence`, `winning`, `density`, `coverage`, `tradeoff`, `differences`,
-`curves`, `hull`, `sweep`, `soft_targets`, `label_entropy`, `embedding`, `surface`. `overview` draws a picture of a
+`curves`, `hull`, `sweep`, `soft_targets`, `label_entropy`, `embedding`, `surface`,
+`activation_maps`. `overview` draws a picture of a
 whole comparison. matplotlib is imported when something is drawn, not before.
 """
 
 from levelhead.plots import (
+    activation_maps,
     confidence,
     coverage,
     curves,
@@ -27,6 +29,7 @@ from levelhead.plots import (
 from levelhead.plots.leaderboard import overview
 
 __all__ = [
+    "activation_maps",
     "confidence",
     "coverage",
     "curves",

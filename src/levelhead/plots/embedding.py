@@ -1,7 +1,8 @@
-"""Penultimate features in the plane, epoch by epoch: how the classes part (LaMix, figure 8).
+"""Features in the plane, epoch by epoch: how the classes part (LaMix, figure 8).
 
-From a run that was trained with `--record embeddings`. Features of more than two numbers are shown along the two
-directions in which those of the last epoch vary most, the same for all epochs. N examples, m features.
+They are those of a bottleneck such as that of `small(embedding=2)`, else the penultimate ones, of a run that was
+trained with `--record embeddings`. Features of more than two numbers are shown along the two directions in which those
+of the last epoch vary most, the same for all epochs. N examples, m features.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def embeddings(run: str | Path, epochs: tuple[int, ...] | None = None) -> tuple[
     stored = {epoch: _read(files[epoch]) for epoch in {*chosen, there[-1]}}
     axes = _directions(stored[there[-1]][0])
     return tuple(
-        Embedding(epoch, stored[epoch][0] @ axes, stored[epoch][1], _spread(*stored[epoch])) for epoch in chosen
+        Embedding(epoch, stored[epoch][0] @ axes, stored[epoch][1], spread(*stored[epoch])) for epoch in chosen
     )
 
 
@@ -68,7 +69,8 @@ def _directions(features: np.ndarray) -> np.ndarray:
     return directions[:2].T
 
 
-def _spread(features: np.ndarray, labels: np.ndarray) -> float:
+def spread(features: np.ndarray, labels: np.ndarray) -> float:
+    """Variance within the classes over that between their centres, of features `(N, m)`; NaN with one class."""
     classes = np.unique(labels)
     centres = np.array([features[labels == k].mean(0) for k in classes])
     within = np.mean([np.square(features[labels == k] - c).sum(1).mean() for k, c in zip(classes, centres)])

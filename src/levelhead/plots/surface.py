@@ -40,6 +40,17 @@ class Surface:
         """Share of the plane between the probabilities of `BAND`."""
         return float(((self.probability > BAND[0]) & (self.probability < BAND[1])).mean())
 
+    @property
+    def width(self) -> float:
+        """Mean width of the band between the probabilities of `BAND`, in units of the inputs: its area over the length
+        of the even line. NaN where nothing is even."""
+        from contourpy import contour_generator
+
+        lines: Any = contour_generator(self.x, self.y, self.probability).lines(0.5)
+        length = sum(float(np.hypot(*np.diff(line, axis=0).T).sum()) for line in lines)
+        area = self.unsure * (self.x[-1] - self.x[0]) * (self.y[-1] - self.y[0])
+        return float(area / length) if length > 0 else float("nan")
+
     def table(self) -> list[dict[str, float]]:
         """One row a place: `x`, `y`, `probability`."""
         columns, rows = np.meshgrid(self.x, self.y)
