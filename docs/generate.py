@@ -339,7 +339,10 @@ PAGES = {
     "fashion-mnist.md": study,
     "segmentation.md": segmentation,
     "claims.md": claims_ledger,
-    **{f"papers/{paper}.md": partial(pages.page, paper, RESULTS / "claims") for paper in plans()},
+    **{
+        f"papers/{paper}.md": partial(pages.page, paper, RESULTS / "claims", DOCS / "assets" / "papers")
+        for paper in plans()
+    },
     "benchmarks.md": benchmarks,
     "../README.md": readme,
 }

@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from tests.train.runs import run_of
 
+import levelhead as lh
 from levelhead.compare import compare
 from levelhead.compare.probing import answer
-from levelhead.reproduce.designs import bed
-from levelhead.reproduce.measured import beyond_margin, hull_measures, split_gaps, winning
+from levelhead.reproduce.designs import Design, bed, data_of
+from levelhead.reproduce.measured import after_fitting, asked_again, beyond_margin, hull_measures, split_gaps, winning
 from levelhead.reproduce.store import Results, Wanted, make
 from levelhead.train.execute import execute
 
@@ -53,14 +55,59 @@ def test_leaving_the_hull():
     assert found["hull_area"] == pytest.approx((0.75 + 0.25) / 2)
 
 
-def test_other_data_go_by_their_name_and_the_hull_is_a_curve(tmp_path, monkeypatch):
-    def in_this_process(whole, folder, runs, *, jobs, report):
-        for run in runs:
-            execute(run, whole.data, folder.run(run), lambda _: None, lambda: False)
-            answer(run, whole.data, folder.run(run), whole.probes, lambda: False, lambda _: None)
-            report("done", run, None)
-        return {}
+def test_the_slope_of_the_spread_counts_from_the_first_epoch_with_everything_right():
+    found = after_fitting([9.0, 4.0, 3.0, 2.5, 2.0], [0.5, 0.9, 1.0, 0.99, 1.0])
+    assert found["fitted_part"] == 0.6
+    assert found["spread_slope"] == pytest.approx(-0.5), "through 3, 2.5 and 2"
+    assert after_fitting([2.0, 1.0, 0.5], [0.9, 0.99, 0.999])["fitted_part"] == 0
+    assert math.isnan(after_fitting([3.0, 2.0, 1.0], [0.9, 1.0, 1.0])["spread_slope"]), "two epochs are no slope"
 
+
+def test_the_network_is_asked_again_where_it_looks_and_in_the_plane(tmp_path):
+    spiral, digits = lh.data.load("spiral", train_size=100), lh.data.load("digits", train_size=100)
+    plane = run_of(spiral, network="mlp(width=8, depth=1)", epochs=1)
+    small = run_of(digits, network="small(width=4)", epochs=1)
+    flat = run_of(digits, network="mlp(width=8, depth=1)", epochs=1)
+    for name, run, data in (("plane", plane, spiral), ("small", small, digits), ("flat", flat, digits)):
+        execute(run, data, tmp_path / name, lambda _: None, lambda: False)
+    assert set(asked_again(tmp_path / "plane", spiral)) == {"band_width", "band_share"}
+    assert 0 < asked_again(tmp_path / "small", digits)["activation_area"] < 1
+    assert asked_again(tmp_path / "flat", digits) == {}, "no maps in front of its classifier"
+
+
+def test_a_bed_of_some_classes_parts_them_behind_its_bottleneck(tmp_path, monkeypatch):
+    chosen = Design(
+        set="digits", classes=("8", "3", "5"), network="small(width=4, embedding=2)", train_size=60, seeds=1,
+        training={"epochs": 4}, record=("embeddings",),
+    )  # fmt: skip
+    monkeypatch.setattr(compare, "carry_out", in_this_process)
+    asked = Wanted("lamix", 1, ("embeddings",))
+    assert make("digits", chosen, [asked], store=tmp_path / "runs", results=Results(tmp_path / "results")) == {}
+    record = Results(tmp_path / "results").load("digits", chosen)[asked.sentence][0]
+    assert record["measures"]["fitted_part"] in (0, 0.25, 0.5, 0.75, 1)
+    assert len(record["series"]["spread"]) == len(record["series"]["train_accuracy"]) == 4
+    (file, *_) = sorted((tmp_path / "runs").glob("*/runs/*/records/embeddings-0001.npz"))
+    with np.load(file) as epoch:
+        assert epoch["features"].shape[1] == 2
+        assert set(epoch["labels"]) == {0, 1, 2}
+    data = data_of(chosen)
+    whole = lh.data.load("digits")
+    assert data.classes == ("8", "3", "5")
+    assert chosen.digest != chosen.model_copy(update={"classes": ()}).digest
+    assert sum(data.counts()["test"]) + sum(data.counts()["cal"]) < sum(map(sum, whole.counts().values())) / 2
+    with pytest.raises(ValueError, match=r"class of digits '11'"):
+        data_of(chosen.model_copy(update={"classes": ("11",)}))
+
+
+def in_this_process(whole, folder, runs, *, jobs, report):
+    for run in runs:
+        execute(run, whole.data, folder.run(run), lambda _: None, lambda: False)
+        answer(run, whole.data, folder.run(run), whole.probes, lambda: False, lambda _: None)
+        report("done", run, None)
+    return {}
+
+
+def test_other_data_go_by_their_name_and_the_hull_is_a_curve(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "carry_out", in_this_process)
     elsewhere = tmp_path / "other.npz"
     rng = np.random.default_rng(0)

@@ -15,6 +15,7 @@ from levelhead.models.shufflenet import shufflenet_v2
 from levelhead.models.text import gpcn, sentence_cnn
 from levelhead.models.unet import unet
 from levelhead.models.vgg import vgg16
+from levelhead.models.vit import vit
 from levelhead.models.wide_resnet import wide_resnet
 
 #: Every network by name. A builder takes a `Task`; its keyword arguments are the arguments a user may give.
@@ -34,6 +35,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v2": mobilenet_v2,
     "shufflenet_v2": shufflenet_v2,
     "lenet": lenet,
+    "vit": vit,
     "mlp": mlp,
     "sentence_cnn": sentence_cnn,
     "gpcn": gpcn,

@@ -49,10 +49,11 @@ def preact_resnet(
     )
 
 
-def small(task: Task, *, width: int = 16, dropout: float = 0.0) -> nn.Module:
+def small(task: Task, *, width: int = 16, dropout: float = 0.0, embedding: int | None = None) -> nn.Module:
     """Three pre-activation blocks after a stem of stride 2; trains on a CPU."""
     channels, _, _ = task.image("small")
-    return PreActResNet(task.num_classes, channels, (width, 2 * width, 4 * width), (1, 1, 1), 2, dropout)
+    widths = (width, 2 * width, 4 * width)
+    return PreActResNet(task.num_classes, channels, widths, (1, 1, 1), 2, dropout, embedding=embedding)
 
 
 class PreActBlock(nn.Module):
@@ -122,6 +123,11 @@ class PreActResNet(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Images ``(B, in_channels, H, W)`` to logits ``(B, C)``."""
         return self.linear(self.dropout(self.expand(self.embed(inputs))))
+
+    @property
+    def behind_bottleneck(self) -> nn.Module | None:
+        """The layer that reads the bottleneck's numbers, where there is one."""
+        return self.expand[0] if isinstance(self.expand, nn.Sequential) else None
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Images to the pooled features ``(B, m)``, or to the bottleneck's ``(B, D)`` in (-1, 1) where there is one."""

@@ -7,11 +7,13 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from levelhead.errors import unknown
@@ -19,6 +21,7 @@ from levelhead.errors import unknown
 if TYPE_CHECKING:
     from levelhead.compare.settings import Comparison
     from levelhead.data import Dataset
+    from levelhead.data.source import Part, Source
 
 
 class DataSet(BaseModel):
@@ -31,12 +34,13 @@ class DataSet(BaseModel):
     images: int = Field(ge=1)
     shape: tuple[int, ...]
     classes: int = Field(ge=2)
-    kind: Literal["image", "text", "vector"] = "image"
+    kind: Literal["image", "text", "vector", "segmentation"] = "image"
 
 
 class Design(BaseModel):
     """Data, network and recipe of runs; ``training`` replaces parts of the recipe, a paper's by name or the usual one.
 
+    ``classes`` are those of the set that are kept, all where none is named.
     ``probes`` are asked of every run, ``record`` is kept of every run; ``note`` says where it departs from the paper,
     ``waits`` why it cannot be run yet.
     """
@@ -48,6 +52,7 @@ class Design(BaseModel):
     recipe: str | None = None
     training: dict[str, Any] = {}
     train_size: int | None = None
+    classes: tuple[str, ...] = ()
     seeds: int = Field(5, ge=1)
     probes: tuple[str, ...] = ()
     record: tuple[str, ...] = ()
@@ -57,7 +62,9 @@ class Design(BaseModel):
     @property
     def digest(self) -> str:
         """Eight hexadecimal digits of what the numbers depend on."""
-        what = self.model_dump(include={"set", "network", "recipe", "training", "train_size"})
+        depends = {"set", "network", "recipe", "training", "train_size"}
+        # what came later is left out where it changes nothing, so that runs keep the digits they had
+        what = self.model_dump(include=depends | ({"classes"} if self.classes else set()))
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -68,7 +75,8 @@ class Design(BaseModel):
     @property
     def images(self) -> int:
         """Training examples in an epoch."""
-        return self.train_size or self.about.images
+        share = len(self.classes) / self.about.classes if self.classes else 1
+        return self.train_size or round(share * self.about.images)
 
     @property
     def epochs(self) -> int:
@@ -103,11 +111,47 @@ def bed(name: str) -> Design:
 
 
 @cache
-def load(data: str, train_size: int | None, data_dir: str | None) -> "Dataset":
+def load(data: str, train_size: int | None, data_dir: str | None, classes: tuple[str, ...] = ()) -> "Dataset":
     """The data of a design, read once. Raises what `levelhead.data.load` raises."""
     from levelhead.data import load as read
+    from levelhead.data import read_source
+    from levelhead.data.assemble import assemble
 
-    return read(data, train_size=train_size, data_dir=data_dir)
+    if not classes:
+        return read(data, train_size=train_size, data_dir=data_dir)
+    return assemble(of_classes(read_source(data, data_dir=data_dir), classes), train_size=train_size)
+
+
+def data_of(design: Design, data_dir: Path | None = None) -> "Dataset":
+    """A design's data. Raises what `levelhead.data.load` raises."""
+    where = None if data_dir is None else str(data_dir)
+    return load(design.about.data, design.train_size, where, design.classes)
+
+
+def of_classes(source: "Source", classes: Sequence[str]) -> "Source":
+    """The examples of some classes alone, numbered in this order. Raises ``ValueError`` for an unknown one."""
+    for name in classes:
+        if name not in source.classes:
+            raise unknown(f"class of {source.name}", name, source.classes)
+    sizes = ("train_size", "cal_size")
+    columns = np.full(len(source.classes), -1)
+    columns[[source.classes.index(name) for name in classes]] = np.arange(len(classes))
+
+    def kept(part: "Part") -> "Part":
+        rows = np.flatnonzero(columns[part.labels] >= 0)
+        groups = None if part.groups is None else part.groups[rows]
+        return replace(
+            part, labels=columns[part.labels[rows]], read=lambda at: part.read(rows[at]), encoded=None, groups=groups
+        )
+
+    return replace(
+        source,
+        name=f"{source.name}-{'-'.join(classes)}",
+        classes=tuple(classes),
+        parts={role: kept(part) for role, part in source.parts.items()},
+        # a set's own sizes are for all of its classes
+        **{name: round(size * len(classes) / len(columns)) for name in sizes if (size := getattr(source, name))},
+    )
 
 
 def comparison(
@@ -128,9 +172,9 @@ def comparison(
     from levelhead.train import make_recipe
 
     where = None if data_dir is None else str(data_dir)
-    data = load(design.about.data, design.train_size, where)
+    data = data_of(design, data_dir)
     usual: dict[str, Any] = {}
-    if data.kind == "image" and design.recipe is None:
+    if data.kind in ("image", "segmentation") and design.recipe is None:
         usual = {"crop": data.augment.crop, "flip": data.augment.flip}
     return Comparison(
         data=data,

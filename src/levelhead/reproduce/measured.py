@@ -8,8 +8,9 @@ N examples, C classes.
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +20,12 @@ from levelhead.compare.measure import measure_run, measures
 from levelhead.compare.probed import measure_probes
 from levelhead.compare.probing import FILES
 from levelhead.files import read_json
+from levelhead.plots import embedding
 from levelhead.predictions import Predictions
 from levelhead.train.run import FINISHED
+
+if TYPE_CHECKING:
+    from levelhead.data import Dataset
 
 _DIGITS = 6
 _CHOICE = ("accuracy", "nll", "ece")
@@ -28,12 +33,17 @@ _KEPT_OF_PROBES = ("confidence", "entropy", "auroc", "fpr95", "accuracy", "top5"
 #: What is followed over epochs.
 _FOLLOWED = ("accuracy", "nll", "ece", "oe", "gap")
 _FINE_BINS = 25
+#: Test images whose activation maps are measured.
+_LOOKED_AT = 2_000
 #: What `compare` puts behind the name of other data that it knows by a path only.
 _DIGITS_OF_CONTENT = re.compile(r" [0-9a-f]{8}$")
 
 
-def measured(run: Path, *, hull: str = "leave_hull") -> dict[str, Any]:
-    """Method, sentence, seed, hash, seconds, measures and series of one finished run."""
+def measured(run: Path, data: "Dataset | None" = None, *, hull: str = "leave_hull") -> dict[str, Any]:
+    """Method, sentence, seed, hash, seconds, measures and series of one finished run.
+
+    What the network must be asked again (activation maps, the plane) needs the ``data`` that it was trained on.
+    """
     about = read_json(run / FINISHED)
     entries = {entry["role"]: entry for entry in measure_run(run)}
     cal, test = (Predictions.load(run / f"{role}.safetensors") for role in ("cal", "test"))
@@ -49,6 +59,11 @@ def measured(run: Path, *, hull: str = "leave_hull") -> dict[str, Any]:
     found |= winning(test.logits) | beyond_margin(test.logits) | split_gaps(test.logits, test.labels)
     series = {"loss": [epoch["loss"] for epoch in about["history"]], **_recorded(run)}
     found |= _targets(run)
+    embedded, about_embedded = _embedded(run)
+    series |= embedded
+    found |= about_embedded
+    if data is not None:
+        found |= asked_again(run, data)
     curve = []
     for entry, file in zip(measure_probes(run), sorted(run.glob(FILES)), strict=True):  # both go by file name
         if entry["curve"] == hull:
@@ -159,6 +174,52 @@ def _targets(run: Path) -> dict[str, float]:
             if "fixed_learned" in epoch and epoch["fixed_learned"].shape[1] > 1:
                 found[f"learned_{word}"] = float(_of_true_classes(epoch).mean())
     return found
+
+
+def _embedded(run: Path) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """How far the classes have parted and how well training data are known, after every epoch, and what follows."""
+    spreads, fits = [], []
+    for file in sorted((run / "records").glob("embeddings-*.npz")):
+        with np.load(file) as epoch:
+            if "train_accuracy" not in epoch:  # recorded by an older version
+                return {}, {}
+            spreads.append(embedding.spread(epoch["features"].astype(np.float64), epoch["labels"]))
+            fits.append(float(epoch["train_accuracy"]))
+    if not spreads:
+        return {}, {}
+    return {"spread": spreads, "train_accuracy": fits}, after_fitting(spreads, fits)
+
+
+def after_fitting(spreads: Sequence[float], fits: Sequence[float]) -> dict[str, float]:
+    """The part of the epochs from the first one with every training example right, and there the spread's slope.
+
+    The slope is that of the least-squares line, an epoch; NaN (kept as null) where fewer than three epochs are left.
+    """
+    first = next((epoch for epoch, fit in enumerate(fits) if fit == 1), len(fits))
+    left = np.asarray(spreads[first:], dtype=np.float64)
+    slope = float(np.polyfit(np.arange(len(left)), left, 1)[0]) if len(left) > 2 else math.nan
+    return {"fitted_part": len(left) / len(fits), "spread_slope": slope}
+
+
+def asked_again(run: Path, data: "Dataset") -> dict[str, float]:
+    """The area that class activation maps look at, or the width of the band in the plane; nothing for other data."""
+    from levelhead.figures import images_of
+    from levelhead.plots import activation_maps, surface
+    from levelhead.trained import load_run
+
+    test, train = data.splits["test"], data.splits["train"]
+    if data.kind == "image":
+        rows = np.unique(np.linspace(0, len(test) - 1, min(_LOOKED_AT, len(test))).astype(int))
+        images = images_of(test, rows)
+        try:
+            maps = activation_maps.activation_maps("", load_run(run).activation, images, test.labels[rows])
+        except ValueError:  # no convolutional network
+            return {}
+        return {"activation_area": float(maps.area.mean())}
+    if data.kind == "vector" and data.shape == (2,):
+        plane = surface.surface("", load_run(run).logits, np.asarray(train.inputs), train.labels)
+        return {"band_width": plane.width, "band_share": plane.unsure}
+    return {}
 
 
 def _of_true_classes(epoch: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from levelhead.reproduce import verdicts
 from levelhead.reproduce.claims import Row, claims, judge
+from levelhead.reproduce.computed import COMPUTED
 from levelhead.reproduce.items import Cell, cells
 from levelhead.reproduce.ledger import load, numbers
 from levelhead.reproduce.plans import Item, Plan, plans
@@ -13,8 +14,8 @@ from levelhead.reproduce.store import Results
 from levelhead.spec import methods
 
 
-def page(paper: str, results: Path) -> str:
-    """One paper's page, in Markdown."""
+def page(paper: str, results: Path, pictures: Path | None = None) -> str:
+    """One paper's page, in Markdown; ``pictures`` is the folder of the figures that were drawn, in docs/assets."""
     plan = plans()[paper]
     rows = [judge(claim, load(results)) for claim in claims() if claim.paper == paper]
     lines = [
@@ -22,7 +23,7 @@ def page(paper: str, results: Path) -> str:
         *("```", f"levelhead compare --data DATA --method vanilla --method {plan.sentence}", "```", ""),
         *_card(plan),
         *_held(rows),
-        *_tables(paper, plan, Results(results)),
+        *_tables(paper, plan, Results(results), pictures),
     ]
     return "\n".join(lines) + "\n"
 
@@ -67,7 +68,7 @@ def _claim(row: Row) -> str:
     return f"{row.claim.id}, {_text(row.claim.says)} ({'; '.join(beds)})"
 
 
-def _tables(paper: str, plan: Plan, results: Results) -> Iterator[str]:
+def _tables(paper: str, plan: Plan, results: Results, pictures: Path | None) -> Iterator[str]:
     yield from ("## Our numbers beside the published ones", "")
     yield (
         f"Small: the paper's design on beds that two cores manage, so the numbers need not come out; published numbers "
@@ -79,13 +80,31 @@ def _tables(paper: str, plan: Plan, results: Results) -> Iterator[str]:
         shown = cells(paper, plan, item, "small", results) if item.columns else []
         if any(cell.n for cell in shown):
             yield from _table(paper, item, shown)
+            for column in item.columns:
+                yield from _pictures(f"{paper}-{item.id}-{column}-small", f"{item.where}, {column}", pictures)
+        elif item.computed:
+            yield from _computed(paper, item)
+            yield from _pictures(f"{paper}-{item.id}-small", item.where, pictures)
+        elif item.drawing:
+            yield from (
+                "",
+                f"### {item.where}",
+                "",
+                f"{_text(item.shows[0].upper() + item.shows[1:])}: `{item.drawing}`",
+            )
         elif item.columns:
             without.append(item.id)
     if without:
         yield from ("", f"Not run yet: {', '.join(without)}.")
 
 
-def _table(paper: str, item: Item, shown: Sequence[Cell]) -> Iterator[str]:
+def _pictures(start: str, alternative: str, pictures: Path | None) -> Iterator[str]:
+    """The figures whose file names begin so: as many as the item has."""
+    for file in sorted(pictures.glob(f"{start}*.png")) if pictures else ():
+        yield from ("", f"![{alternative}](../assets/{file.parent.name}/{file.name})")
+
+
+def _head(paper: str, item: Item) -> Iterator[str]:
     yield from (
         "",
         f"### {item.where}",
@@ -94,6 +113,17 @@ def _table(paper: str, item: Item, shown: Sequence[Cell]) -> Iterator[str]:
     )
     if item.note:
         yield from ("", f"{_text(item.note[0].upper() + item.note[1:])}.")
+
+
+def _computed(paper: str, item: Item) -> Iterator[str]:
+    heads, rows = COMPUTED[item.computed]()
+    yield from _head(paper, item)
+    yield from ("", f"| {' | '.join(map(_text, heads))} |", f"|{'-|' * len(heads)}")
+    yield from (f"| {' | '.join(f'{value:.4g}' for value in row)} |" for row in rows)
+
+
+def _table(paper: str, item: Item, shown: Sequence[Cell]) -> Iterator[str]:
+    yield from _head(paper, item)
     yield from ("", "| measure | design | method | published | ours | difference | n |", "|-|-|-|-|-|-|-|")
     for cell in shown:
         if cell.n:

@@ -142,6 +142,11 @@ def draw(
     from levelhead.figures import figure
 
     files = []
+    for each in item.figures if item.computed else ():
+        file = out / "figures" / f"{paper}-{item.id}-{scale}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figure(each.kind, None, file)
+        files.append(str(file))
     for column in item.columns if item.figures else ():
         there = plan.design_of(item, column, scale)
         if there is None:
@@ -208,6 +213,8 @@ def print_result(found: Mapping[str, Any], console: Console) -> None:
         for row in found["computed"]["rows"]:
             table.add_row(*(f"{value:.4g}" for value in row))
         console.print(table)
+        for file in found.get("figures", ()):
+            say(f"The figure: {file}")
         return
     if found["scale"] == "small":
         say(

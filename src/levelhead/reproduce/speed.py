@@ -82,7 +82,7 @@ def multiply_adds(network: str, classes: int, shape: tuple[int, ...]) -> int | N
 def seconds(design: Design, example_passes: float, speed: Speed) -> float | None:
     """How long so many example passes of a design take on one core (or the device that was timed)."""
     about = design.about
-    fixed = speed.image if about.kind == "image" else speed.vector
+    fixed = speed.image if about.kind in ("image", "segmentation") else speed.vector
     cost = None if design.waits else multiply_adds(design.network, about.classes, about.shape)
     return None if cost is None else example_passes * (fixed + cost * speed.multiply_add)
 

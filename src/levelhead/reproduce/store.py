@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levelhead.files import read_json, write_json
-from levelhead.reproduce.designs import Design, comparison
+from levelhead.reproduce.designs import Design, comparison, data_of
+from levelhead.reproduce.designs import missing as why_missing
 from levelhead.spec import parse
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def make(
     def land(run: "Run") -> None:
         from levelhead.reproduce.measured import measured
 
-        record = measured(folder.run(run)) | {
+        record = measured(folder.run(run), whole.data) | {
             "record": list(recorded[run.hash]),
             "probes": list(probes),
             "complete": True,
@@ -197,14 +198,32 @@ def about(whole: Any, command: str, commit: str) -> Mapping[str, Any]:
     from levelhead.train.run import versions
 
     return {
-        "data": whole.data.origin.split(",")[0],
+        "data": where_from(whole.data.origin),
         "network": whole.network,
         "recipe": whole.recipe.model_dump(),
-        "command": command,
+        "command": placeless(command),
         "commit": commit,
         "versions": versions(),
         "machine": machine(whole.device),
     }
+
+
+def where_from(origin: str) -> str:
+    """Which data, without the folder of this machine that they lie in.
+
+    >>> where_from("CamVid in /data/camvid-240, 367 images"), where_from("CIFAR-10, parquet in /data/cifar10")
+    ('CamVid in camvid-240', 'CIFAR-10')
+    """
+    return re.sub(r" in \S*/", " in ", origin.split(",")[0])
+
+
+def placeless(command: str) -> str:
+    """A command without the options that name folders and files of this machine.
+
+    >>> placeless("levelhead compare --data digits --out /tmp/x --seeds 3")
+    'levelhead compare --data digits --seeds 3'
+    """
+    return re.sub(r" --(out|store|results|stop-file|data-dir)[ =]\S+", "", command)
 
 
 def machine(device: str = "cpu") -> str:
@@ -218,8 +237,12 @@ def machine(device: str = "cpu") -> str:
     return f"{os.cpu_count()} cores, {processor()}"
 
 
-def adopt(bed: str, design: Design, folder: Path, results: Results, *, commit: str) -> tuple[int, list[str]]:
+def adopt(
+    bed: str, design: Design, folder: Path, results: Results, *, commit: str, data_dir: Path | None = None
+) -> tuple[int, list[str]]:
     """Take the finished runs of a ``levelhead compare`` folder into the results; returns how many, and what was not.
+
+    The design's data are read where they are there: some measures ask the network again.
 
     Raises ``ValueError`` where the folder's data, network or recipe are not the design's, naming what differs.
     """
@@ -230,6 +253,9 @@ def adopt(bed: str, design: Design, folder: Path, results: Results, *, commit: s
     differs = _differences(design, card["identity"])
     if differs:
         raise ValueError(f"{folder} is not made by the design of bed {bed}: {'; '.join(differs)}")
+    data = None if why_missing(design, data_dir) else data_of(design, data_dir)
+    if data is not None and data.fingerprint != card["identity"]["data"]["fingerprint"]:
+        raise ValueError(f"{folder} was trained on other {design.about.title} data than those that are here")
     held = card["machine"]
     taken, left = 0, []
     for run in sorted(path.parent for path in folder.glob(f"runs/*/{FINISHED}")):
@@ -238,7 +264,7 @@ def adopt(bed: str, design: Design, folder: Path, results: Results, *, commit: s
         probes = [
             probe for probe in design.probes if any(name.startswith(f"probe-{_file(probe)}") for name in answered)
         ]
-        record = measured(run) | {"record": list(said.get("record", ())), "probes": probes, "complete": True}
+        record = measured(run, data) | {"record": list(said.get("record", ())), "probes": probes, "complete": True}
         old = results.load(bed, design).get(record["sentence"], {}).get(record["seed"])
         if old and old["complete"] and len(old["probes"]) > len(probes):
             left.append(f"{record['method']} seed {record['seed']}: the one that is there was asked more")
@@ -247,10 +273,10 @@ def adopt(bed: str, design: Design, folder: Path, results: Results, *, commit: s
             bed,
             design,
             record,
-            data=card["data"]["origin"].split(",")[0],
+            data=where_from(card["data"]["origin"]),
             network=card["identity"]["network"]["name"],
             recipe=card["identity"]["recipe"],
-            command=re.sub(r" --out \S+", "", card["command"]),
+            command=placeless(card["command"]),
             commit=commit,
             versions=said["versions"],
             machine=f"{held['cores']} cores, {held['processor']}",
@@ -272,7 +298,7 @@ def _differences(design: Design, identity: Mapping[str, Any]) -> list[str]:
     found = data | {"network": (design.network, identity["network"]["name"])}
     kind = there["kind"]
     wanted = make_recipe(there["name"], kind, design.recipe, **design.training).model_dump()
-    usual = design.recipe is None and kind == "image"
+    usual = design.recipe is None and kind in ("image", "segmentation")
     for name, value in wanted.items():
         if not (usual and name in ("crop", "flip") and name not in design.training):  # the data's own, as its set says
             found[name] = (value, identity["recipe"].get(name, value))

@@ -3,7 +3,8 @@
     targets     `targets-0007.npz`: mean training targets of the epoch, and targets of one fixed batch (PLS, figures 1
                 and 4; LaMix, figures 2 and 3)
     epochs      `cal-0007.safetensors`, `test-0007.safetensors`: predictions after the epoch; nothing reads them back
-    embeddings  `embeddings-0007.npz`: penultimate features of at most 2,000 test examples (LaMix, figure 8)
+    embeddings  `embeddings-0007.npz`: features of at most 2,000 test examples, a bottleneck's where the network has
+                one, else the penultimate ones, and the accuracy on clean training examples (LaMix, figure 8)
 
 Recording changes no number of a run. N examples, B batch, C classes, m features.
 """
@@ -95,6 +96,7 @@ def write_epoch(trainer: "Trainer", epoch: int, folder: Path) -> None:
     # what all processes of a group must say comes before what the first one writes
     sums = summed(trainer.fabric, trainer.place.targets)
     predictions = {role: trainer.predictions(role) for role in ("cal", "test")} if "epochs" in wanted else {}
+    fit = trainer.accuracy("train") if "embeddings" in wanted else 0.0
     if not trainer.leads:
         return
     if "targets" in wanted:
@@ -102,7 +104,7 @@ def write_epoch(trainer: "Trainer", epoch: int, folder: Path) -> None:
     for role, said in predictions.items():
         said.save(folder / f"{role}-{epoch:04d}.safetensors")
     if "embeddings" in wanted:
-        _write(folder / f"embeddings-{epoch:04d}.npz", _embeddings(trainer))
+        _write(folder / f"embeddings-{epoch:04d}.npz", _embeddings(trainer) | {"train_accuracy": np.array(fit)})
 
 
 def _fixed_batch(trainer: "Trainer") -> dict[str, np.ndarray]:
@@ -123,10 +125,13 @@ def _fixed_batch(trainer: "Trainer") -> dict[str, np.ndarray]:
 
 
 def _embeddings(trainer: "Trainer") -> dict[str, np.ndarray]:
-    """Penultimate features ``(N, m)`` and labels ``(N,)`` of evenly spaced test examples."""
+    """Features ``(N, m)``, a bottleneck's or those in front of the classifier, and labels ``(N,)`` of test examples.
+
+    The examples are evenly spaced.
+    """
     batches, model = trainer.batches["test"], trainer.objective.model
     rows = torch.linspace(0, len(batches) - 1, min(_EMBEDDED, len(batches)), dtype=torch.float64).long()
-    layer = find_classifier(model, trainer.data.num_classes)
+    layer: Any = getattr(model, "behind_bottleneck", None) or find_classifier(model, trainer.data.num_classes)
     parts = []
     with torch.no_grad(), evaluating(model):
         for some in rows.split(512):
