@@ -208,6 +208,30 @@ def test_cal_that_shares_examples_is_refused(tmp_path):
         evaluate([test], cal=[named])
 
 
+@pytest.mark.parametrize("memory", [1 << 28, 0])
+def test_examples_of_the_file_are_known_again_whatever_their_labels_ids_and_width(tmp_path, memory):
+    # by the rule of the calibrators (calibrate/_rows.py), which a file's ids only add to
+    logits, labels = network(1000, 5)
+    test = saved(tmp_path / "test.npz", logits, labels, ids=np.arange(1000))
+    changed = {
+        "labels": {"labels": (labels[:300] + 1) % 5},
+        "order": {"logits": logits[:300][::-1], "labels": labels[:300][::-1]},
+        "width": {"logits": logits[:300].astype(np.float64), "labels": labels[:300]},
+        "other ids": {"labels": labels[:300], "ids": np.array([f"image-{k}" for k in range(300)])},
+    }
+    for name, arrays in changed.items():
+        cal = saved(tmp_path / f"{name}.npz", **{"logits": logits[:300], **arrays})
+        with pytest.raises(ValueError, match="share 300 examples by scores"):
+            evaluate([test], cal=[cal], memory=memory)
+    fresh, known = network(1000, 5, seed=1)
+    twice = saved(tmp_path / "twice.npz", np.concatenate([logits[:5], fresh]), np.concatenate([labels[:5], known]))
+    found = evaluate([test], cal=[twice], memory=memory)
+    assert "5 of 1000 rows are also in" in " ".join(found["notes"])
+    numbered = saved(tmp_path / "numbered.npz", fresh, known, ids=np.arange(1000))
+    with pytest.raises(ValueError, match=r"share 1000 examples by id; .* Where ids only number the rows"):
+        evaluate([test], cal=[numbered], memory=memory)
+
+
 def test_equal_rows_of_a_model_with_few_outputs_are_no_overlap(tmp_path):
     rows = np.array([[2.0, 0.0], [0.0, 1.0], [0.5, 0.0]])
     rng = np.random.default_rng(0)
