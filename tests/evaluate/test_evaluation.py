@@ -73,6 +73,32 @@ def test_the_direction_is_said_where_it_can_be_told(tmp_path, sharpness, word):
     assert lo < sharpness < hi
 
 
+def test_three_right_answers_show_little_and_it_is_said(tmp_path):
+    few = evaluate([saved(tmp_path / "few.npz", np.tile([4.0, 0.0, 0.0], (3, 1)), np.zeros(3, int))])
+    assert "neither over- nor underconfident" in few["verdict"][0]
+    assert few["intervals"]["raw"]["gap"][1] > 0.6
+    assert "an ECE below 0.632 could not have been told" in few["verdict"][1]
+    assert "aurc" not in few["intervals"]["raw"]
+    assert "Only 0 of 3 predictions are wrong" in few["notes"][0]
+    enough = evaluate([saved(tmp_path / "enough.npz", *network(400, 3))])
+    assert enough["few"] == {"raw": None, "scaled": None}
+    assert not enough["notes"]
+
+
+def test_a_gap_that_shows_is_not_denied_by_an_ece_that_does_not(tmp_path):
+    found = evaluate([saved(tmp_path / "p.npz", *network(50, 1000))])
+    assert "overconfident by" in found["verdict"][0]
+    assert found["verdict"][1].startswith("Beyond this gap no calibration error can be seen")
+
+
+def test_a_split_that_only_logarithms_can_hold_is_finite(tmp_path):
+    logits, labels = network(300, 4)
+    far = evaluate([saved(tmp_path / "far.npz", logits * np.float32(1e4), labels)])
+    assert not far["undefined"]["raw"]
+    parts = sum(far["raw"][f"nll_{part}"] for part in ("calibration", "refinement", "others"))
+    assert parts == pytest.approx(far["raw"]["nll"], rel=1e-9)
+
+
 def test_errors_that_cancel_are_not_called_calibrated(tmp_path):
     # 0.6 sure and always right, 0.9 sure and right six times in ten: no gap, and a large error
     top = np.repeat([0.6, 0.9], [3000, 4000])
