@@ -179,7 +179,7 @@ def load(
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
             sentence says what came, what is needed and where.
         DownloadError: a set known by name is not there and could not be downloaded.
-        WorkFailed: an image that streams cannot be read.
+        WorkFailed: a process that decodes images died.
 
     Example:
         >>> load("spiral", train_size=100).split_info["sizes"]

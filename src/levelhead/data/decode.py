@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 
@@ -29,10 +29,19 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 SURVEYED = 20_000  # files that are looked into before a set is read, at most
 TRIES = 10  # windows that are drawn until one fits, as torchvision does
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
+NO_BYTES = "it has no bytes"
 File = Path | bytes
 Item = TypeVar("Item")
 Fit = Literal["cover", "letterbox", "stretch"]
 FITS: tuple[Fit, ...] = get_args(Fit)
+
+
+class Files(Protocol):
+    """The images of a part in order: what to call each, and its path or content."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> tuple[str, File]: ...
 
 
 @dataclass(frozen=True)
@@ -237,7 +246,7 @@ def _opened(where: str, file: File) -> Iterator[Any]:
     except UnidentifiedImageError:
         size = len(file) if isinstance(file, bytes) else file.stat().st_size
         stored = " and is perhaps only the path of a file elsewhere" if isinstance(file, bytes) else ""
-        raise BrokenImage(where, "it is of no format of images" if size else f"it has no bytes{stored}") from None
+        raise BrokenImage(where, "it is of no format of images" if size else f"{NO_BYTES}{stored}") from None
     except FileNotFoundError:
         raise BrokenImage(where, "there is no such file") from None
     except IsADirectoryError:

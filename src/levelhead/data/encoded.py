@@ -145,8 +145,8 @@ def read(request: Request) -> Source:
     found = shards(folder)
     mapped = request.streaming.wanted(sum(path.stat().st_size for paths in found.values() for path in paths))
     splits = {role: read_split(paths, request.label, mapped=mapped) for role, paths in found.items()}
-    rows, notes, facts = sound(splits, str(folder), request.skip_broken)
-    with all_named(splits.values()):
+    rows, notes, facts = sound(splits, str(folder), request.skip_broken, request.streaming)
+    with all_named(splits.values(), request.streaming):
         kept = [(split, row) for role, split in splits.items() for row in rows[role]]
         form = survey((split[row] for split, row in spaced(kept)), request.image_size, request.fit or "cover")
     stored = splits["train"].names

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from levelhead.data.blobs import Blobs
-from levelhead.data.broken import Files, all_named, named_at_once, sound
-from levelhead.data.decode import Form, spaced, survey
+from levelhead.data.broken import all_named, named_at_once, sound
+from levelhead.data.decode import Files, Form, spaced, survey
 from levelhead.data.lazy import LazyImages
 from levelhead.data.source import Part, Request
 
@@ -36,9 +36,9 @@ def picture_parts(
     Raises:
         ValueError: broken images that are not to be left out, or nothing else in a role.
     """
-    rows, notes, facts = sound(files, request.source, request.skip_broken)
+    rows, notes, facts = sound(files, request.source, request.skip_broken, request.streaming)
     kept = {role: [files[role][row] for row in rows[role]] for role in files}
-    with all_named(kept.values()):
+    with all_named(kept.values(), request.streaming):
         headers = [file for each in kept.values() for file in each]
         form = survey(spaced(headers), request.image_size, request.fit or "cover")
         parts = {role: _part(kept[role], np.asarray(labels[role])[rows[role]], form) for role in files}
