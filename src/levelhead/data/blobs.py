@@ -61,12 +61,12 @@ class Blobs:
         """Images that are a file each.
 
         Raises:
-            ValueError: one of them is not there; with the path.
+            BrokenImage: one of them is not there; with the path.
         """
         try:
             length = np.fromiter((os.stat(path).st_size for path in paths), dtype=np.int64, count=len(paths))
         except OSError as error:
-            raise ValueError(f"{error.filename} cannot be read as an image ({error.strerror}); remove it") from error
+            raise BrokenImage(str(error.filename), str(error.strerror)) from error
         where = np.arange(len(paths))
         return cls(Paths.of(paths), where, np.zeros_like(where), length, whole=True)
 

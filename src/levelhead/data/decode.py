@@ -6,8 +6,9 @@ Every image ends as `form.channels` channels of `form.height x form.width`. On t
 - a palette is looked up, transparency is laid on white, CMYK and the like become RGB;
 - 16 bits become 8 by dividing by 257 (not by cutting off), floats in [0, 1] by multiplying by 255;
 - the image is scaled (bilinear, with antialiasing) by the form's `fit`: `cover` until it covers the form, and what
-  stands out is cut off on both sides; `letterbox` until it lies inside, and the rest is black; `stretch` each side by
-  itself, which alone distorts.
+  stands out is cut off on both sides; `central` likewise to 8/7 of the form, of which the centre is cut out (256 and
+  224, as networks are asked about ImageNet); `letterbox` until it lies inside, and the rest is black; `stretch` each
+  side by itself, which alone distorts.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
 NO_BYTES = "it has no bytes"
 File = Path | bytes
 Item = TypeVar("Item")
-Fit = Literal["cover", "letterbox", "stretch"]
+Fit = Literal["cover", "central", "letterbox", "stretch"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
 
@@ -207,6 +208,8 @@ def _fitted(image: Any, form: Form) -> Any:
     from PIL import Image, ImageOps
 
     size, method = (form.width, form.height), Image.Resampling.BILINEAR
+    if form.fit == "central":
+        return ImageOps.fit(image, size, method, bleed=1 / 16)  # of each side, so that 7/8 are left
     if image.size == size:
         return image
     if form.fit == "stretch":
