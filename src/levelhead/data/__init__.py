@@ -20,6 +20,7 @@ from levelhead.data import (
     hub,
     idx,
     imagenet,
+    notmnist,
     npz,
     own,
     pairs,
@@ -51,7 +52,7 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "spiral": spiral.read,
     "fashion-mnist": idx.fashion_mnist,
     "mnist": idx.mnist,
-    "notmnist": idx.notmnist,
+    "notmnist": notmnist.read,
     "svhn": svhn.read,
     "cifar10": cifar.cifar10,
     "cifar100": cifar.cifar100,
@@ -95,6 +96,7 @@ PHOTOGRAPHS = tuple(
     read for read in NAMED.values() if read.__module__ in {each.__name__ for each in (tiny_imagenet, imagenet, cub)}
 )
 TAKE_FIT = (*IMAGES, hub.read, *PHOTOGRAPHS)
+TAKE_SKIP_BROKEN = (*TAKE_FIT, notmnist.read)
 TAKE_IMAGE_SIZE = (*TAKE_FIT, pairs.read, scenes.camvid, scenes.voc)
 
 
@@ -267,7 +269,9 @@ def read_source(
         ),
         fit=_only_for(read, TAKE_FIT, "fit", fit, f"{images}, hf: and sets of photographs"),
         skip_broken=bool(
-            _only_for(read, TAKE_FIT, "skip_broken", skip_broken or None, f"{images}, hf: and sets of photographs")
+            _only_for(
+                read, TAKE_SKIP_BROKEN, "skip_broken", skip_broken or None, f"{images}, hf: and sets of photographs"
+            )
         ),
     )
     return read(request)
