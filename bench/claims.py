@@ -4,6 +4,7 @@
     python bench/claims.py run [CLAIM...] [--jobs 2]    run it, in the order of the claims; a kill loses nothing
     python bench/claims.py import FOLDER --bed F        take the finished runs of a `levelhead compare` folder
     python bench/claims.py study                        take what bench/results/method_study.json has kept
+    python bench/claims.py figures FOLDER               take the figures of `reproduce --out FOLDER` into docs
 
 Writes bench/results/claims/BED/METHOD-DIGITS-SEED.json; docs/generate.py makes docs/claims.md of them. Runs lie under
 --store, where an interrupted one goes on; the usual store is that of `levelhead reproduce`, which finds them there.
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +31,7 @@ from levelhead.reproduce.store import missing as missing_runs
 from levelhead.spec import parse
 
 CLAIMS = RESULTS / "claims"
+PICTURES = RESULTS.parents[1] / "docs" / "assets" / "papers"
 #: Example passes a second of one process on a bed whose runs have not been timed: images of bed F under its network
 #: (others by their multiply-adds, small ones at most ten times as fast) and texts, two cores of 2026.
 RATES = {"image": 3000.0, "text": 400.0}
@@ -42,6 +45,10 @@ def main() -> None:
     results = Results(given.results)
     if given.what == "study":
         print(f"{study(results)} runs taken from method_study.json")
+    elif given.what == "figures":
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for file in sorted((Path(given.names[0]) / "figures").glob("*-small*.png")):
+            print(shutil.copy(file, PICTURES))
     elif given.what == "import":
         folder = Path(given.names[0])
         name = bed_of(folder, given.bed)
@@ -56,7 +63,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("what", choices=("plan", "run", "import", "study"))
+    reader.add_argument("what", choices=("plan", "run", "import", "study", "figures"))
     reader.add_argument("names", nargs="*", metavar="CLAIM|FOLDER")
     reader.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS", "2")), help="processes at once")
     reader.add_argument("--bed", help="the bed of an imported folder")
@@ -72,6 +79,8 @@ def arguments() -> argparse.Namespace:
     given = reader.parse_args()
     if given.what == "import" and (len(given.names) != 1 or not given.bed):
         reader.error("import takes one folder and --bed")
+    if given.what == "figures" and len(given.names) != 1:
+        reader.error("figures takes one folder")
     return given
 
 

@@ -306,7 +306,7 @@ def _activation_maps(asked: Asked) -> _Drawn:
     runs = {method: load_run(asked.run(method)) for method in asked.shown()}
     images, labels = _one_of_each(asked)
     found = [activation_maps.activation_maps(method, run.activation, images, labels) for method, run in runs.items()]
-    drawn, axes = _panels((len(found) + 1) * len(images), width=1.1, height=1.3, most=len(images))
+    drawn, axes = _panels((len(found) + 1) * len(images), width=1.2, height=1.2, most=len(images))
     for ax, image, label in zip(axes, images, labels, strict=False):
         pixels = image.transpose(1, 2, 0) / (255 if image.dtype == "uint8" else 1)
         ax.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")

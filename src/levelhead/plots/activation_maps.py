@@ -88,8 +88,9 @@ def draw_image(ax: Any, data: ActivationMaps, number: int, *, classes: tuple[str
     """
     image = data.images[number].astype(np.float64)
     grey = image.mean(0) / (255 if data.images.dtype == np.uint8 else 1)
-    ax.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    shades = ax.imshow(data.maps[number], cmap=SHADES, vmin=0, vmax=1, alpha=0.55, interpolation="nearest")
+    # pale, so that black does not swallow the colours of the map
+    ax.imshow(grey, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    shades = ax.imshow(data.maps[number], cmap=SHADES, vmin=0, vmax=1, alpha=0.6, interpolation="nearest")
     if np.ptp(data.maps[number]) > 0:
         ax.contour(data.maps[number], levels=[LOOKING * data.maps[number].max()], colors=style.INK, linewidths=0.7)
     said = int(data.predicted[number])
