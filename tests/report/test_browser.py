@@ -250,7 +250,7 @@ def test_hostile_text_stays_text(look):
 
 @pytest.mark.parametrize("name", ["usual", "evaluation"])
 def test_paper_is_light_holds_every_panel_and_cuts_nothing_off(look, name):
-    page = look(name, color_scheme="dark", viewport={"width": 718, "height": 1000})  # A4 less its margins
+    page = look(name, color_scheme="dark", viewport={"width": 703, "height": 1000})  # A4 less its margins
     page.tab.emulate_media(media="print", color_scheme="dark")
     page.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
@@ -258,7 +258,7 @@ def test_paper_is_light_holds_every_panel_and_cuts_nothing_off(look, name):
     assert min(page.marks().values()) > 0
     wide = page.tab.evaluate(
         """() => [...document.querySelectorAll('table, figure, .card, p, pre, img')]
-          .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > 719)
+          .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > 704)
           .map(e => `${e.id || e.className || e.localName} ${e.getBoundingClientRect().right}`)"""
     )
     assert wide == []
