@@ -149,6 +149,21 @@ def test_a_penalty_cuts_long_tails():
     assert longest[0.5] < longest[0.0]
 
 
+def test_what_nobody_says_is_randomised_and_so_keeps_its_sets_small(real_data):
+    # as the README, the docstring and the decision say; lac draws nothing
+    data = np.load(real_data / "network-outputs" / "cifar100-densenet-bc-100-cifar-100.npz")
+    cal, test = (Predictions(labels=data["labels"][r], probs=data["probs"][r]) for r in (slice(500), slice(500, 2500)))
+    assert {score: ConformalSets(score).randomised for score in ("lac", "aps", "raps")} == {
+        "lac": False,
+        "aps": True,
+        "raps": True,
+    }
+    said, plain = (ConformalSets("aps", 0.1, **way).fit(cal).report(test) for way in ({}, {"randomised": False}))
+    assert said.mean_size < 4 < 15 < plain.mean_size
+    assert said.coverage.lo <= 0.91
+    assert plain.coverage.mean > 0.98
+
+
 def test_randomised_sets_repeat_and_can_be_drawn_anew():
     cal, test = overconfident(300, 4, seed=1), overconfident(300, 4, seed=2)
     sets = ConformalSets("aps", randomised=True).fit(*cal)

@@ -120,7 +120,7 @@ def test_scores_with_few_values_meet_by_chance_and_are_no_overlap_unless_they_ar
     cal, test = scores[: sizes[0]], scores[sizes[0] :]
     seen = _rows.kept(cal)
     if form == "two digits":
-        assert np.isin(_rows._hashes(test), seen).mean() > 0.5  # the trap is there
+        assert np.isin(_rows.hashes(test), seen).mean() > 0.5  # the trap is there
     assert not _rows.shared(seen, test).any()
 
 
@@ -147,6 +147,17 @@ def test_very_many_rows_are_sampled():
     assert _rows.ROWS // 2 < len(seen) <= _rows.ROWS
     assert _rows.shared(seen, scores[100:110]).any()  # ten in a row cannot all be between
     assert 0.99 * len(seen) < _rows.shared(seen, scores).sum() <= len(seen)  # some numbers fit half precision
+
+
+@pytest.mark.parametrize("rows", [10, 3 * _rows.ROWS // 2, 4 * _rows.ROWS + 3])
+def test_blocks_are_kept_and_found_as_the_whole_is(rows):
+    scores = torch.randn(rows, 3, generator=torch.Generator().manual_seed(0))
+    blocks, search = _rows.Kept(), _rows.Search(_rows.kept(scores))
+    for block in scores.split(1000):
+        blocks.add(_rows.hashes(block))
+    np.testing.assert_array_equal(blocks.sorted(), _rows.kept(scores))
+    marks = np.concatenate([search.look(block) for block in scores.split(777)])
+    np.testing.assert_array_equal(marks >= search.least(), _rows.shared(_rows.kept(scores), scores))
 
 
 def test_nothing_is_known_before_fitting_and_nothing_can_be_shared_by_nothing():

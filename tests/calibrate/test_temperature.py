@@ -102,6 +102,14 @@ def test_logits_times_a_number_give_the_temperature_times_that_number(power):
     assert TemperatureScaling().fit(logits * factor, labels).temperature == pytest.approx(once * factor, rel=1e-6)
 
 
+@pytest.mark.parametrize("power", [-28, 20, 36])
+def test_float32_logits_whose_cubes_float32_cannot_hold_have_their_temperature_too(power):
+    logits, labels = (t.numpy() for t in overconfident(500, 4))
+    once = TemperatureScaling().fit(logits, labels)
+    far = TemperatureScaling().fit((logits * 10.0**power).astype(np.float32), labels)
+    assert (far.temperature, far.status) == (pytest.approx(once.temperature * 10.0**power, rel=1e-6), once.status)
+
+
 def test_data_without_an_error_stop_where_half_an_error_is_expected():
     logits, _ = overconfident(1000, 5, 0.3)
     labels = logits.argmax(1)

@@ -73,6 +73,32 @@ def test_the_direction_is_said_where_it_can_be_told(tmp_path, sharpness, word):
     assert lo < sharpness < hi
 
 
+def test_three_right_answers_show_little_and_it_is_said(tmp_path):
+    few = evaluate([saved(tmp_path / "few.npz", np.tile([4.0, 0.0, 0.0], (3, 1)), np.zeros(3, int))])
+    assert "neither over- nor underconfident" in few["verdict"][0]
+    assert few["intervals"]["raw"]["gap"][1] > 0.6
+    assert "an ECE below 0.632 could not have been told" in few["verdict"][1]
+    assert "aurc" not in few["intervals"]["raw"]
+    assert "Only 0 of 3 predictions are wrong" in few["notes"][0]
+    enough = evaluate([saved(tmp_path / "enough.npz", *network(400, 3))])
+    assert enough["few"] == {"raw": None, "scaled": None}
+    assert not enough["notes"]
+
+
+def test_a_gap_that_shows_is_not_denied_by_an_ece_that_does_not(tmp_path):
+    found = evaluate([saved(tmp_path / "p.npz", *network(50, 1000))])
+    assert "overconfident by" in found["verdict"][0]
+    assert found["verdict"][1].startswith("Beyond this gap no calibration error can be seen")
+
+
+def test_a_split_that_only_logarithms_can_hold_is_finite(tmp_path):
+    logits, labels = network(300, 4)
+    far = evaluate([saved(tmp_path / "far.npz", logits * np.float32(1e4), labels)])
+    assert not far["undefined"]["raw"]
+    parts = sum(far["raw"][f"nll_{part}"] for part in ("calibration", "refinement", "others"))
+    assert parts == pytest.approx(far["raw"]["nll"], rel=1e-9)
+
+
 def test_errors_that_cancel_are_not_called_calibrated(tmp_path):
     # 0.6 sure and always right, 0.9 sure and right six times in ten: no gap, and a large error
     top = np.repeat([0.6, 0.9], [3000, 4000])
@@ -206,6 +232,30 @@ def test_cal_that_shares_examples_is_refused(tmp_path):
     named = saved(tmp_path / "named.npz", logits[300:], labels[300:], role=np.array("test"))
     with pytest.raises(ValueError, match="role 'test'"):
         evaluate([test], cal=[named])
+
+
+@pytest.mark.parametrize("memory", [1 << 28, 0])
+def test_examples_of_the_file_are_known_again_whatever_their_labels_ids_and_width(tmp_path, memory):
+    # by the rule of the calibrators (calibrate/_rows.py), which a file's ids only add to
+    logits, labels = network(1000, 5)
+    test = saved(tmp_path / "test.npz", logits, labels, ids=np.arange(1000))
+    changed = {
+        "labels": {"labels": (labels[:300] + 1) % 5},
+        "order": {"logits": logits[:300][::-1], "labels": labels[:300][::-1]},
+        "width": {"logits": logits[:300].astype(np.float64), "labels": labels[:300]},
+        "other ids": {"labels": labels[:300], "ids": np.array([f"image-{k}" for k in range(300)])},
+    }
+    for name, arrays in changed.items():
+        cal = saved(tmp_path / f"{name}.npz", **{"logits": logits[:300], **arrays})
+        with pytest.raises(ValueError, match="share 300 examples by scores"):
+            evaluate([test], cal=[cal], memory=memory)
+    fresh, known = network(1000, 5, seed=1)
+    twice = saved(tmp_path / "twice.npz", np.concatenate([logits[:5], fresh]), np.concatenate([labels[:5], known]))
+    found = evaluate([test], cal=[twice], memory=memory)
+    assert "5 of 1000 rows are also in" in " ".join(found["notes"])
+    numbered = saved(tmp_path / "numbered.npz", fresh, known, ids=np.arange(1000))
+    with pytest.raises(ValueError, match=r"share 1000 examples by id; .* Where ids only number the rows"):
+        evaluate([test], cal=[numbered], memory=memory)
 
 
 def test_equal_rows_of_a_model_with_few_outputs_are_no_overlap(tmp_path):

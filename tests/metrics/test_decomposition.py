@@ -186,6 +186,15 @@ def test_a_confidence_that_rounds_to_one_in_float32_is_not_certain():
     assert got.others == pytest.approx(-math.log(1 / 11), rel=1e-6)
 
 
+def test_logits_too_far_apart_for_float64_probabilities_have_a_finite_split():
+    # of the second row nothing is left of the other classes but their logarithm
+    logits = np.array([[0.0, 2000.0, -5.0], [2000.0, 0.0, 1.0]])
+    got = nll_decomposition(logits=logits, labels=np.array([1, 1]))
+    assert got.nll == pytest.approx(2000 / 2)
+    assert got.others == pytest.approx(math.log(1 + math.e) / 2)
+    assert got.calibration + got.refinement == pytest.approx(got.nll - got.others)
+
+
 def test_one_example():
     nll, brier = (f(probs=two_columns([0.8]), labels=np.array([0])) for f in (nll_decomposition, brier_decomposition))
     assert (nll.calibration, nll.refinement) == (pytest.approx(-math.log(0.8)), 0)

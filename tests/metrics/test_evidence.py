@@ -96,6 +96,28 @@ def test_gap_of_one_example_has_no_interval():
     assert math.isnan(got.lo)
 
 
+def test_the_gap_of_few_errors_has_the_exact_interval_of_its_accuracy():
+    # three right answers at .9: their mean is .9 every time, and the accuracy may be anything from .29 on
+    got = gap_interval(metrics.reliability(probs=two_columns([0.9] * 3), labels=np.array([0, 0, 0])))
+    exact = stats.binomtest(3, 3).proportion_ci(0.95)
+    assert (got.mean, got.lo, got.hi) == pytest.approx((-0.1, -0.1, 0.9 - exact.low), abs=1e-12)
+    confidence = np.array([0.6, 0.8, 0.9, 0.9, 0.7, 0.95, 0.99, 0.6])
+    labels = np.array([1, 0, 0, 0, 0, 0, 0, 0])
+    got = gap_interval(metrics.reliability(probs=two_columns(confidence), labels=labels), level=0.9)
+    exact = stats.binomtest(7, 8).proportion_ci(0.9)
+    half = stats.norm.ppf(0.95) * stats.sem(confidence)
+    assert got.lo == pytest.approx(got.mean - np.hypot(half, exact.high - 7 / 8), abs=1e-12)
+    assert got.hi == pytest.approx(got.mean + np.hypot(half, 7 / 8 - exact.low), abs=1e-12)
+
+
+def test_predictions_that_are_all_right_do_not_say_how_large_an_error_can_be():
+    got = calibration_test(probs=two_columns([0.999] * 4), labels=np.zeros(4, dtype=int))
+    assert got.debiased.lo == 0
+    assert got.debiased.hi == pytest.approx(0.999 - stats.binomtest(4, 4).proportion_ci(0.95).low)
+    assert got.detectable == pytest.approx(1 - 0.05 ** (1 / 4))  # four of four are right half the time at .84
+    assert math.isnan(calibration_test(probs=two_columns([0.9]), labels=np.array([0])).debiased.hi)
+
+
 def test_clopper_pearson_is_scipys_exact_interval():
     successes, trials = np.array([0, 1, 5, 10, 10]), np.array([10, 10, 10, 10, 1000])
     lo, hi = clopper_pearson(successes, trials, level=0.9)

@@ -83,7 +83,7 @@ class Fitted:
         """How many rows were fitted on; ValueError for more than repeated examples explain."""
         rows = self.overlap(predictions)
         count = int(rows.sum())
-        if count > _rows.TOLERATED * min(len(rows), len(self._seen)):
+        if _rows.too_many(count, len(rows), self._seen):
             raise ValueError(
                 f"{count} of {len(rows)} rows are among those that this {type(self).__name__} was fitted on, the first "
                 f"is row {int(rows.argmax())}: what is fitted on a row flatters it. Fit on other examples, or leave "

@@ -2,8 +2,8 @@
 
 What is fitted keeps a 64-bit hash of each row of scores it saw: of eight columns spread over the classes, as float32,
 so that the same predictions are recognised from another file, in another order and in float64. Labels are left out: an
-example that was relabelled is the same example. Above `ROWS` rows every second, third, ... is kept, so that a fit stays
-a fit and a file stays small.
+example that was relabelled is the same example. Above `ROWS` rows every second, fourth, ... is kept, so that a fit
+stays a fit, a file stays small, and rows may come block by block, as `levelhead evaluate` reads them.
 
 Different examples can hold the same scores (a saturated softmax is exactly one-hot, files round to two digits, two
 classes in half precision have few values), and that must not look like an overlap. So a row is *telling* if three of
@@ -20,7 +20,8 @@ Data sets hold some examples twice (CIFAR-100's test images: two pairs whose out
 of honest data can share a few rows. `TOLERATED`, one row in 200 of the smaller side, is let pass and said.
 
 What escapes: the same predictions as logits on one side and probabilities on the other, or rounded on one side only;
-an overlap of k rows, with probability (1 - kept / rows)^k, where more than `ROWS` were fitted on.
+an overlap of k rows, with probability (1 - kept / rows)^k, where more than `ROWS` were fitted on; fewer than about 20
+rows of two classes, which are never telling.
 """
 
 import numpy as np
@@ -39,24 +40,68 @@ _FACTORS = np.array([pow(0x9E3779B97F4A7C15, k + 1, 1 << 64) for k in range(COLU
 
 
 def kept(scores: Tensor) -> np.ndarray:
-    """Hashes of the rows of `scores` (N, C), at most `ROWS` of them evenly spread, in order."""
-    return np.sort(_hashes(scores[:: -(-len(scores) // ROWS)])) if len(scores) else NONE
+    """Hashes of the rows of `scores` (N, C), rising, at most `ROWS` of them evenly spread."""
+    every = 1
+    while -(-len(scores) // every) > ROWS:
+        every *= 2
+    return np.sort(hashes(scores[::every])) if len(scores) else NONE
+
+
+class Kept:
+    """The same of rows that come block by block, as `hashes`."""
+
+    def __init__(self) -> None:
+        self._every, self._rows, self._parts = 1, 0, [NONE]
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the hashes (n,) of a block."""
+        self._parts.append(block[-self._rows % self._every :: self._every])
+        self._rows += len(block)
+        while sum(map(len, self._parts)) > ROWS:
+            self._parts, self._every = [np.concatenate(self._parts)[::2]], 2 * self._every
+
+    def sorted(self) -> np.ndarray:
+        """What is kept, rising."""
+        return np.sort(np.concatenate(self._parts))
+
+
+class Search:
+    """Blocks of rows held against what was `kept` of others, one after another."""
+
+    def __init__(self, kept: np.ndarray) -> None:
+        self._kept, self._mine = kept, Kept()
+        self._best = 0
+
+    def look(self, scores: Tensor) -> np.ndarray:
+        """(n,) int8 for the rows of `scores` (n, C): 0 not there, 1 there, 2 there and telling."""
+        marks = np.zeros(len(scores), dtype=np.int8)
+        if len(self._kept) == 0 or len(scores) == 0:
+            return marks
+        mine = hashes(scores)
+        self._mine.add(mine)
+        rows = np.flatnonzero(self._kept[np.minimum(np.searchsorted(self._kept, mine), len(self._kept) - 1)] == mine)
+        if len(rows):
+            marks[rows] = 1 + _telling(_columns(scores[torch.from_numpy(rows).to(scores.device)]))
+            self._best = max(self._best, int(marks.max()))
+        return marks
+
+    def least(self) -> int:
+        """The least mark of `look` that means a shared row, once all blocks are seen: 3 where all could be chance."""
+        if self._best == 1:
+            return 1 if _more_than_chance(self._kept, self._mine.sorted()) else 3
+        return 2
 
 
 def shared(kept: np.ndarray, scores: Tensor) -> np.ndarray:
     """(N,) bool: the rows of `scores` (N, C) that `kept` was made of, none where it could be chance."""
-    if len(kept) == 0 or len(scores) == 0:
-        return np.zeros(len(scores), dtype=bool)
-    mine = np.concatenate([_hashes(block) for block in scores.split(_BLOCK)])
-    found = kept[np.minimum(np.searchsorted(kept, mine), len(kept) - 1)] == mine
-    rows = np.flatnonzero(found)
-    if len(rows) == 0:
-        return found
-    telling = _telling(_columns(scores[torch.from_numpy(rows).to(scores.device)]))
-    if telling.any():
-        found[rows[~telling]] = False
-        return found
-    return found if _more_than_chance(kept, mine) else np.zeros_like(found)
+    search = Search(kept)
+    marks = np.concatenate([search.look(block) for block in scores.split(_BLOCK)])
+    return marks >= search.least()
+
+
+def too_many(count: int, rows: int, kept: np.ndarray) -> bool:
+    """Whether `count` shared ones of so many `rows` are more than a data set that holds examples twice explains."""
+    return count > TOLERATED * min(rows, len(kept))
 
 
 def _columns(scores: Tensor) -> np.ndarray:
@@ -66,7 +111,8 @@ def _columns(scores: Tensor) -> np.ndarray:
     return chosen.to(torch.float32).cpu().contiguous().numpy() + np.float32(0)  # minus zero is zero
 
 
-def _hashes(scores: Tensor) -> np.ndarray:
+def hashes(scores: Tensor) -> np.ndarray:
+    """(n,) uint64 of the rows of `scores` (n, C)."""
     columns = _columns(scores)
     mixed = columns.view(np.uint32).astype(np.uint64) @ _FACTORS[: columns.shape[1]]
     return mixed + np.uint64(scores.shape[1])

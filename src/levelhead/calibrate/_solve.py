@@ -18,12 +18,15 @@ does: multiplying all logits by ten multiplies the answer by ten.
 import math
 from dataclasses import dataclass
 
+import torch
+
 from levelhead.calibrate import _likelihood
 from levelhead.calibrate._likelihood import Curve
 from levelhead.metrics.given import Given
 
 SHARPEST = 1e4  # bounds of beta times the mean spread of the logits
 FLATTEST = 1e-4
+WIDE = 1e9  # cubes of such logits, or of their inverses, may leave float32: they are worked in float64
 EQUAL = 1e-30  # logits that differ by less are equal: float32 could not hold the beta that tells them apart
 ENOUGH = 5e-3  # a step this small in log beta leaves an error of about its cube
 ENOUGH_WITH_FEW = 3e-2  # likewise where few rows tell the higher derivatives: about a twentieth of its cube
@@ -46,6 +49,9 @@ def solve(given: Given) -> Solution:
     if scale == 0:
         _likelihood.curve(given, 1.0)  # for what it refuses
         return Solution(1.0, "identity")  # every class scores the same: no temperature changes anything
+    if given.working_dtype == torch.float32 and not 1 / WIDE < scale < WIDE:
+        given = Given(given.scores.double(), given.kind, given.labels)
+        few = _thinned(given)
     low, high = math.log(FLATTEST / scale), math.log(SHARPEST / scale)
     theta = min(max(0.0, low), high)
     telling = few if few is not given and _likelihood.curve(few, math.exp(theta)).errors else None

@@ -19,7 +19,7 @@ _SHOWN = {"nll": metrics.nll, "ece": metrics.ece, "gap": metrics.gap, "accuracy"
 
 
 def named(text: str) -> Calibrator:
-    """A calibrator that is yet to be fitted: ``temperature``, ``temperature(criterion=ece)``, ``matrix(ridge=0.1)``.
+    """A calibrator that is yet to be fitted: ``temperature``, ``temperature(criterion=ece)``, ``matrix(ridge=50)``.
 
     Raises ValueError for an unknown word, an argument that it does not take, or one out of range.
     """

@@ -81,7 +81,7 @@ class ConformalSets(Fitted):
     >>> sets.predict_sets(logits[200:]).shape
     (200, 4)
     >>> sets.report(logits[200:], labels[200:]).coverage.mean
-    0.85
+    0.875
     """
 
     name = "conformal"
@@ -106,13 +106,8 @@ class ConformalSets(Fitted):
         if score != "raps" and not (penalty is None and k_reg is None):
             raise ValueError(f"penalty and k_reg are for raps, not for {score}")
         super().__init__()
-        self.score, self.alpha, self.randomised, self.allow_empty, self.seed = (
-            score,
-            alpha,
-            randomised,
-            allow_empty,
-            seed,
-        )
+        self.score, self.alpha, self.allow_empty, self.seed = score, alpha, allow_empty, seed
+        self.randomised = score != "lac" if randomised is None else randomised
         self.penalty = 0.01 if penalty is None and score == "raps" else penalty
         self.k_reg = 5 if k_reg is None and score == "raps" else k_reg
         if self.penalty is not None and not (self.penalty >= 0 and math.isfinite(self.penalty)):

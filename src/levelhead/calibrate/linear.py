@@ -1,9 +1,14 @@
 """Vector and matrix scaling: a linear map of the logits, fitted after training (Guo et al. 2017).
 
 Vector scaling gives each class its own factor and offset, matrix scaling mixes the classes as well. Both can change
-predictions, and matrix scaling overfits small sets, so both are held towards temperature scaling: the penalty is
-`ridge` times the mean squares of what is added to the fitted temperature's map (Kull et al. 2019 hold the off-diagonal
-entries and the offsets). The problem is convex; SciPy's L-BFGS finds its optimum in float64.
+predictions, and matrix scaling overfits small sets, so both are held towards temperature scaling. The loss is
+
+    mean NLL + ridge / N * (sum of squares of what is added to the fitted temperature's map and to the offsets)
+
+with logits in units of their mean size: a normal prior of standard deviation sqrt(1 / (2 ridge)), .22 by default, whose
+weight fades with the examples N. (Kull et al. 2019 hold the off-diagonal entries and the offsets, by mean squares, with
+weights that cross-validation chooses.) On the outputs of real networks, with 500 to 5,000 examples, the best ridge lies
+between 0.5 and 100. The problem is convex; SciPy's L-BFGS finds its optimum in float64.
 """
 
 import math
@@ -20,7 +25,7 @@ from levelhead.metrics.given import Given
 class _LinearScaling(MapCalibrator):
     """logits @ weight.T + bias: `weight` (C, C), `bias` (C,), both None before `fit`."""
 
-    def __init__(self, ridge: float = 1e-2) -> None:
+    def __init__(self, ridge: float = 10.0) -> None:
         if not (ridge >= 0 and math.isfinite(ridge)):
             raise ValueError(f"ridge must be a number of at least 0, got {ridge!r}")
         super().__init__()
@@ -71,7 +76,7 @@ class _LinearScaling(MapCalibrator):
             log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
             excess = (np.exp(log_p) - own) / len(x)
             gradient = np.concatenate([(excess.T @ x)[free], excess.sum(0)])
-            penalty = self.ridge / len(values)
+            penalty = self.ridge / len(x)
             return (
                 float(-log_p[own > 0].mean() + penalty * values @ values),
                 gradient + 2 * penalty * values,

@@ -13,12 +13,11 @@ from levelhead import metrics
 from levelhead.evaluate.tally import Tally
 from levelhead.evaluate.top_label import TopLabel
 from levelhead.metrics import Bins, Calibration, Interval
-from levelhead.metrics.evidence import calibration_test_of, clopper_pearson, gap_interval
+from levelhead.metrics.evidence import OUTCOMES, calibration_test_of, clopper_pearson, few_outcomes, gap_interval
 from levelhead.plots.reliability import diagram
 
 LEVEL = 0.95
 FEW = 30  # examples of a class below which nothing is said about it
-OUTCOMES = 5  # right and wrong predictions each that a normal interval of their share needs
 #: The order in which measures are shown; others that the accumulator knows follow.
 ORDER = (
     "accuracy",
@@ -65,7 +64,7 @@ def described(tally: Tally | TopLabel) -> dict[str, Any]:
     calibration = tally.calibration
     bins = calibration.bins()
     values = ordered(
-        calibration.compute() | (tally.splits() if isinstance(tally, Tally) else {}),
+        found := calibration.compute() | (tally.splits() if isinstance(tally, Tally) else {}),
         skip=() if isinstance(tally, Tally) and tally.num_classes > 5 else ("top5",),
     )
     n = calibration.num_examples
@@ -76,16 +75,15 @@ def described(tally: Tally | TopLabel) -> dict[str, Any]:
         for name, mean, most in (("nll", tally.nll, math.inf), ("brier", tally.brier, 2.0)):
             interval = mean.interval(LEVEL)
             if mean.infinite:
-                undefined[name] = (
-                    f"infinite: {mean.infinite} of {n} labels were given probability exactly 0; the mean of the others "
-                    f"is {interval.mean:.4f}"
-                )
+                others = f"; the mean of the others is {interval.mean:.4f}" if mean.n else ""
+                undefined[name] = f"infinite: {mean.infinite} of {n} labels were given probability exactly 0{others}"
             else:
                 intervals[name] = bounds(interval, 0, most)
     for name, value in values.items():
         if value is None and name not in undefined:
             part = "nll" in undefined and name.startswith("nll_")
-            undefined[name] = "infinite, as the NLL is" if part else "not defined for so few examples"
+            why = "infinite" if math.isinf(found[name]) else "not defined for so few examples"
+            undefined[name] = "infinite, as the NLL is" if part else why
     return {
         "values": values,
         "intervals": {name: intervals[name] for name in values if intervals.get(name)},
@@ -93,6 +91,7 @@ def described(tally: Tally | TopLabel) -> dict[str, Any]:
         "test": test,
         "mean_confidence": mean_confidence(bins),
         "saturated": tally.saturated / n,
+        "few": None if voted or not few_outcomes(bins) else int(min(bins.correct.sum(), n - bins.correct.sum())),
         "reliability": diagram(bins, level=LEVEL).table(),
         "confidence": _histogram(tally),
         "selective": _selective(calibration),
@@ -103,12 +102,13 @@ def _by_counts(calibration: Calibration, bins: Bins) -> tuple[dict[str, float | 
     """The test of calibration and the intervals of what counts right and wrong predictions."""
     test = calibration_test_of(bins, level=LEVEL)
     lo, hi = clopper_pearson(np.array([int(bins.correct.sum())]), np.array([bins.total]), level=LEVEL)
+    few = few_outcomes(bins)  # no resample of so few shows what a curve could have been
     said = {"noise_floor": finite(test.floor), "p_value": finite(test.p_value), "detectable": finite(test.detectable)}
     return said, {
         "accuracy": [float(lo[0]), float(hi[0])],
         "gap": bounds(test.gap, -1, 1),
         "debiased_ece": bounds(test.debiased),
-        "aurc": bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
+        "aurc": None if few else bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
     }
 
 

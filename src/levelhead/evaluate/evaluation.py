@@ -29,7 +29,7 @@ CONVENTIONS = {
     "nll": "nats",
     "brier": "summed over classes, 0 to 2",
     "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC; the debiased "
-    "ECE's starts at 0 unless its test rejects",
+    "ECE's starts at 0 unless its test rejects; with fewer than 5 right or wrong predictions that of the gap is exact",
     "scaled": "logits divided by a temperature that saw none of the examples it scales",
     "splits": "NLL: what relabelling the confidences would mend, what it would leave, and the choice among the classes "
     "not predicted; Brier: by bins of each class's probability",
@@ -166,6 +166,7 @@ def _entry(model: Model, n_bins: int) -> dict[str, Any]:
         "test",
         "mean_confidence",
         "saturated",
+        "few",
         "reliability",
         "confidence",
         "selective",
@@ -242,6 +243,12 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
             else "ranking uses log-odds, which still differ"
         )
         notes.append(f"{100 * share:.1f} % of confidences round to 1 in float32: {fix}.")
+    few = entry["few"]["raw"]
+    if few is not None:
+        notes.append(
+            f"Only {few} of {entry['n']:,} predictions are {'wrong' if entry['raw']['accuracy'] > 0.5 else 'right'}: "
+            "intervals of accuracy and gap allow for it; those of NLL and Brier score need more, and may be too narrow."
+        )
     scaling = entry.get("scaling")
     if scaling and scaling["n"] < FITTED_ON_LITTLE:
         notes.append(f"The temperature is fitted on only {scaling['n']} examples: its interval says how unsure it is.")

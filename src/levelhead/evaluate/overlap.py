@@ -1,21 +1,20 @@
-"""Whether two files hold the same examples: by id where both have ids, else by a hash of each row and its label."""
+"""Whether a file to fit on holds examples of the file to be reported: by id, and by what the rows hold.
 
-from collections.abc import Iterable
+Rows are recognised as a calibrator recognises those it was fitted on, block by block and in constant memory:
+`levelhead.calibrate._rows` says what counts as equal, how often that errs, and what escapes it.
+"""
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from levelhead.calibrate import _rows
 from levelhead.evaluate.source import Source
-
-#: Rows of a model with discrete outputs repeat by themselves; where fewer of cal's rows differ, hashes say nothing.
-_DISTINCT = 0.9
-#: Chance repeats that are let pass: saturated rows of different examples are equal, too.
-_SHARED = 0.01
 
 
 def refuse_overlap(test: Source, cal: Source) -> None:
-    """ValueError where `cal` cannot teach `test` a temperature: the same file, other classes, or shared examples."""
+    """ValueError where `cal` cannot teach `test` a temperature: the same file, other classes, or shared examples.
+
+    A few equal rows, which data that hold an example twice can have, are let pass with a note.
+    """
     if test.path.resolve() == cal.path.resolve():
         raise ValueError(
             f"{cal.path} is the file to be evaluated: a temperature is fitted on other examples, or it flatters; "
@@ -28,24 +27,25 @@ def refuse_overlap(test: Source, cal: Source) -> None:
             f"{cal.path} has the role 'test': calibration fitted on what is reported is not a result; give predictions "
             "of the role 'cal' or 'val'"
         )
-    shared, by = shared_examples(test, cal)
-    if shared:
+    if cal.layout.ids and test.layout.ids and (count := _equal_ids(test, cal)):
         raise ValueError(
-            f"{cal.path} and {test.path} share {shared} examples by {by}; fit on examples that are not reported"
+            f"{cal.path} and {test.path} share {count} examples by id; fit on examples that are not reported. Where "
+            "ids only number the rows of each file, leave them out of one of the two"
+        )
+    count, rows, kept = _equal_rows(test, cal)
+    if _rows.too_many(count, rows, kept):
+        raise ValueError(
+            f"{cal.path} and {test.path} share {count} examples by scores; fit on examples that are not reported"
+        )
+    if count:
+        test.notes.append(
+            f"{count} of {rows} rows are also in {cal.path}: so few are let pass, since data can hold an example twice."
         )
 
 
-def shared_examples(test: Source, cal: Source) -> tuple[int, str]:
-    """How many examples of `cal` are in `test`, and by what they were recognised."""
-    if cal.layout.ids and test.layout.ids:
-        ids = np.unique(np.concatenate([_ids(rows.ids) for rows in cal.blocks()]))
-        return _found(ids, (_ids(rows.ids) for rows in test.blocks())), "id"
-    hashes = np.concatenate([row_hashes(rows.scores, rows.labels) for rows in cal.blocks()])
-    distinct = np.unique(hashes)
-    if len(distinct) < _DISTINCT * len(hashes):
-        return 0, "scores"
-    shared = _found(distinct, (row_hashes(rows.scores, rows.labels) for rows in test.blocks()))
-    return (shared if shared > _SHARED * len(distinct) else 0), "scores"
+def _equal_ids(test: Source, cal: Source) -> int:
+    known = np.unique(np.concatenate([_ids(rows.ids) for rows in cal.blocks()]))
+    return sum(int(np.isin(_ids(rows.ids), known).sum()) for rows in test.blocks())
 
 
 def _ids(ids: np.ndarray | None) -> np.ndarray:
@@ -53,19 +53,13 @@ def _ids(ids: np.ndarray | None) -> np.ndarray:
     return ids.astype(str)
 
 
-def _found(known: np.ndarray, blocks: Iterable[np.ndarray]) -> int:
-    seen = np.zeros(len(known), dtype=bool)
-    for block in blocks:
-        place = np.searchsorted(known, block).clip(max=len(known) - 1)
-        seen[place[known[place] == block]] = True
-    return int(seen.sum())
-
-
-def row_hashes(scores: Tensor, labels: Tensor) -> np.ndarray:
-    """(n,) a 64-bit hash of each row in float32, with its label."""
-    bits = scores.float().contiguous().view(torch.int32).numpy().astype(np.uint64)
-    rng = np.random.default_rng(0)
-    odd = rng.integers(0, 2**63, bits.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    with np.errstate(over="ignore"):
-        mixed = (bits * odd[:-1]).sum(1, dtype=np.uint64) + labels.numpy().astype(np.uint64) * odd[-1]
-        return mixed ^ (mixed >> np.uint64(29))
+def _equal_rows(test: Source, cal: Source) -> tuple[int, int, np.ndarray]:
+    """How many rows of `test` are in `cal`, out of how many, and what was kept of `cal`."""
+    rows = _rows.Kept()
+    for block in cal.blocks():
+        rows.add(_rows.hashes(block.scores))
+    kept = rows.sorted()
+    search, counts = _rows.Search(kept), np.zeros(4, np.int64)
+    for block in test.blocks():
+        counts += np.bincount(search.look(block.scores), minlength=4)
+    return int(counts[search.least() :].sum()), int(counts.sum()), kept

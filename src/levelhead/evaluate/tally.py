@@ -18,6 +18,7 @@ from torch import Tensor
 from levelhead.evaluate.source import Rows
 from levelhead.metrics import Calibration, Interval, _distributions, brier_decomposition_of, nll_decomposition_of
 from levelhead.metrics.chunks import chunks
+from levelhead.metrics.decomposition import log_of_rest
 from levelhead.metrics.given import Kind, check
 from levelhead.plots.confidence import Histogram, axis
 
@@ -162,9 +163,10 @@ class Tally:
             others = scores[some].double().scatter(1, torch.from_numpy(seen.predicted)[some, None], 0.0).sum(1)
             rest = rest.copy()
             rest[some.numpy()] = others.numpy()
+        log_rest = log_of_rest(scores, self.kind, torch.from_numpy(seen.predicted), torch.from_numpy(rest)).numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             sure = -np.log(seen.confidence) if self.kind == "probs" else -np.log1p(-rest)
-            loss = np.where(right > 0, right * sure, 0.0) + np.where(right < 1, -(1 - right) * np.log(rest), 0.0)
+            loss = np.where(right > 0, right * sure, 0.0) + np.where(right < 1, -(1 - right) * log_rest, 0.0)
             self.top_label_loss += float(loss.sum())
             self.other_loss += float(np.where(np.isinf(loss), 0.0, seen.nll - loss).sum())
 

@@ -73,10 +73,12 @@ def _error(entry: Entry) -> str:
         if gap and gap[0] <= 0 <= gap[1]:
             sentence += "; it is too sure at some confidences and not sure enough at others"
         return sentence + "."
+    gap = entry["intervals"]["raw"].get("gap")
+    beyond = "Beyond this gap no" if gap and not gap[0] <= 0 <= gap[1] else "No"
     return (
-        f"No calibration error can be seen: ECE {_small(raw['ece'])} is what a perfectly calibrated model of this size "
-        f"would show ({_small(test['noise_floor'])}, {_p(test['p_value'])}); an ECE below {_small(test['detectable'])} "
-        f"could not have been told from none."
+        f"{beyond} calibration error can be seen: ECE {_small(raw['ece'])} is what a perfectly calibrated model of "
+        f"this size would show ({_small(test['noise_floor'])}, {_p(test['p_value'])}); an ECE below "
+        f"{_small(test['detectable'])} could not have been told from none."
     )
 
 
@@ -178,10 +180,13 @@ def _ood(entry: Entry) -> str:
         "energy": "the energy",
         "max_logit": "the largest logit",
     }
+    interval, counts = best["auroc_interval"], f"(n = {found['n_in']:,} and {found['n_out']:,})"
+    area = f"AUROC {best['auroc']:.3f}{_range(interval, 1, 3)} {counts}"
+    if interval is None or interval[0] <= 0.5:
+        return f"Inputs of {found['file']} cannot be told from its own: at best, by {words[name]}, {area}."
     return (
-        f"Inputs of {found['file']} are told from its own best by {words[name]}: AUROC {best['auroc']:.3f}"
-        f"{_range(best['auroc_interval'], 1, 3)}; at the threshold that accepts 95 % of its own it lets in "
-        f"{_percent(best['fpr95_in_positive'])} of the others."
+        f"Inputs of {found['file']} are told from its own best by {words[name]}: {area}; at the threshold that accepts "
+        f"95 % of its own it lets in {_percent(best['fpr95_in_positive'])} of the others."
     )
 
 

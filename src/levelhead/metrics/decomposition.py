@@ -19,11 +19,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from levelhead.metrics import _distributions
 from levelhead.metrics._distributions import Rows
 from levelhead.metrics.functions import _accumulate
-from levelhead.metrics.given import Array
+from levelhead.metrics.given import Array, Kind
 from levelhead.metrics.streaming import Calibration
 
 
@@ -164,12 +165,27 @@ def _top_label_loss(block: Rows) -> tuple[np.ndarray, ...]:
     confidence = probs.gather(1, predicted).squeeze(1)
     # summed, not one less the confidence: in float32 that is often zero where the other classes are not
     rest = probs.scatter(1, predicted, 0.0).sum(1)
-    c, r, m, nll = (values.cpu().numpy() for values in (confidence, rest, block.mass, block.nll))
+    log_rest = log_of_rest(block.chunk.scores, block.chunk.kind, block.predicted, rest)
+    c, r, log_r, m, nll = (values.cpu().numpy() for values in (confidence, rest, log_rest, block.mass, block.nll))
     with np.errstate(divide="ignore", invalid="ignore"):
-        right, wrong = np.where(m > 0, -m * np.log(c), 0.0), np.where(m < 1, -(1 - m) * np.log(r), 0.0)
+        right, wrong = np.where(m > 0, -m * np.log(c), 0.0), np.where(m < 1, -(1 - m) * log_r, 0.0)
         loss = right + wrong
         others = np.where(np.isinf(loss), 0.0, nll - loss)
     return r, m, loss, others
+
+
+def log_of_rest(scores: Tensor, kind: Kind, predicted: Tensor, rest: Tensor) -> Tensor:
+    """(n,) float64 logarithm of `rest`, the probability of all but the predicted class of `scores` (n, C).
+
+    Where logits are more than 745 apart it is zero in float64; its logarithm is not.
+    """
+    found = rest.double().log()
+    if kind == "logits" and bool((rest == 0).any()):
+        lost = (rest == 0).nonzero().flatten()
+        z = scores[lost].double()
+        others = z.scatter(1, predicted[lost, None], -math.inf).logsumexp(1)
+        found[lost] = others - z.logsumexp(1)
+    return found
 
 
 def _tied(rest: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,9 @@ ECE is biased upwards, and resampling adds a second helping of the bias: the usu
 contains the truth for a calibrated model. So the question is split. The *noise floor* is the ECE that a perfectly
 calibrated model of this size and these confidences would show; the *p-value* is how often it would show as much as this
 one. The interval is the debiased ECE with the centred spread of the bootstrap, and it starts at zero unless the test
-says that there is an error. The signed gap has an ordinary interval, which is honest at every size.
+says that there is an error. The signed gap has an ordinary interval, which is honest as soon as a few predictions are
+right and a few wrong; below `OUTCOMES` of either, where three right answers in a row would have no spread at all, it is
+made of the exact bounds of the accuracy.
 
 Everything is computed from the bins, so it costs the same for a thousand examples and for a billion.
 """
@@ -20,6 +22,8 @@ from levelhead.metrics.functions import reliability
 from levelhead.metrics.given import Array
 from levelhead.metrics.intervals import Interval, check_level, normal
 from levelhead.metrics.streaming import Calibration
+
+OUTCOMES = 5  # right and wrong predictions each that a normal interval needs
 
 
 @dataclass(frozen=True)
@@ -73,15 +77,21 @@ def calibration_test_of(bins: Bins, *, level: float = 0.95, replicates: int = 10
     p_value = float((1 + np.count_nonzero(calibrated >= ece * (1 - 1e-12))) / (1 + replicates))
     spread = _resampled(bins, replicates, rng)
     tails = np.quantile(spread - spread.mean(), [(1 - level) / 2, (1 + level) / 2])
-    value = _bins.debiased_ece(bins)
+    value, gap = _bins.debiased_ece(bins), gap_interval(bins, level=level)
     low = max(0.0, float(value + tails[0])) if p_value < 1 - level else 0.0
+    high = max(value, float(value + tails[1]))
+    if few_outcomes(bins):  # resamples of predictions that are all right are all right; an ECE is at least the gap
+        sizes = abs(gap.lo), abs(gap.hi)
+        low, high = min(low, 0.0 if gap.lo <= 0 <= gap.hi else min(sizes)), max(high, *sizes)
+        low, high = (low, high) if n > 1 else (math.nan, math.nan)
     return CalibrationTest(
         ece=ece,
         floor=float(calibrated.mean()),
         p_value=p_value,
-        debiased=Interval(value, low, max(value, float(value + tails[1])), n),
-        gap=gap_interval(bins, level=level),
-        detectable=float(np.quantile(calibrated, level)),
+        debiased=Interval(value, low, high, n),
+        gap=gap,
+        # of sure predictions that are wrong at a rate e, n show no error at all with probability (1 - e)^n
+        detectable=max(float(np.quantile(calibrated, level)), 1 - (1 - level) ** (1 / n)),
         level=level,
         n=n,
     )
@@ -107,10 +117,30 @@ def _resampled(bins: Bins, replicates: int, rng: np.random.Generator) -> np.ndar
 
 
 def gap_interval(bins: Bins, *, level: float = 0.95) -> Interval:
-    """Mean confidence minus accuracy with its normal interval; lo and hi are NaN for a single example."""
+    """Mean confidence minus accuracy with its normal interval; lo and hi are NaN for a single example.
+
+    With fewer than `OUTCOMES` right or wrong predictions: from the bounds of Clopper and Pearson for the accuracy and
+    normal ones for the confidence, joined as for independent estimates (Zou and Donner 2008), which errs on the wide
+    side.
+    """
     check_level(level)
     n, gap = bins.total, _bins.gap(bins)
-    return normal(gap, max(0.0, bins.gap_square / n - gap**2) if n else math.nan, n, level)
+    if n < 2 or not few_outcomes(bins):
+        return normal(gap, max(0.0, bins.gap_square / n - gap**2) if n else math.nan, n, level)
+    full = bins.count > 0
+    size, mean = bins.count[full], bins.confidence[full]
+    confidence = float(size @ mean / n)
+    square = float(size @ (mean - bins.variance[full]) / n)
+    half = normal(confidence, max(0.0, square - confidence**2), n, level).hi - confidence
+    right = int(bins.correct.sum())
+    least, most = (float(bound[0]) for bound in clopper_pearson(np.array([right]), np.array([n]), level=level))
+    return Interval(gap, gap - math.hypot(half, most - right / n), gap + math.hypot(half, right / n - least), n)
+
+
+def few_outcomes(bins: Bins) -> bool:
+    """Whether fewer than `OUTCOMES` predictions are right, or wrong; never where a share of each is."""
+    right = bins.correct.sum()
+    return bins.outcomes.dtype.kind != "f" and bool(min(right, bins.total - right) < OUTCOMES)
 
 
 def mean_intervals(accumulator: Calibration, *, level: float = 0.95) -> dict[str, Interval]:

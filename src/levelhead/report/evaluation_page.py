@@ -328,7 +328,7 @@ def _class(row: Mapping[str, Any], scaled: Mapping[str, Any] | None) -> tuple[tu
         (row["class"], row["class"], f"often taken for {row['confused_with']}" if row["confused_with"] else ""),
         (rounding.count(row["n"]), str(row["n"]), "few examples" if row["n"] < FEW else ""),
         bounded(row["recall"], row["recall_interval"]),
-        number(row["precision"]),
+        (*number(row["precision"])[:2], f"of {rounding.count(row['predicted'])}"),
         number(row["confidence"]),
         bounded(row["gap"], row["gap_interval"], sign=True),
         (rounding.DASH if p_value is None else "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", _key(p_value), ""),

@@ -97,13 +97,16 @@ def _print_classes(entry: Entry, console: Console) -> None:
     if not rows:
         return
     rows = sorted(rows, key=lambda row: -abs(row["gap"]))
-    table = _table("class", "n", "recall", "precision", "gap, points", "95 %", "p (Holm)", "ECE", "taken for")
+    table = _table(
+        "class", "n", "recall", "taken as", "precision", "gap, points", "95 %", "p (Holm)", "ECE", "taken for"
+    )
     for row in rows[:_CLASSES]:
         interval = row["gap_interval"]
         table.add_row(
             Text(row["class"]),
             f"{row['n']:,}{' few' if row['n'] < FEW else ''}",
             _number(row["recall"], 3),
+            f"{row['predicted']:,}",
             _number(row["precision"], 3),
             f"{100 * row['gap']:+.1f}",
             f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "",
