@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from math import log
 from pathlib import Path
 from statistics import mean, stdev
@@ -292,6 +293,96 @@ def camvid(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def real_data() -> str:
+    """The page of comparisons on texts and photographs."""
+    text = (DOCS / "real-data.md").read_text(encoding="utf-8")
+    for name, further in (("trec", kim), ("mr", kim), ("newsgroups", order_of_ece), ("cifar10", None)):
+        begin, end = f"<!-- {name}: made by docs/generate.py -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        path, lines = RESULTS / f"{name}.json", ["Not run yet."]
+        if path.exists():
+            result = json.loads(path.read_text())
+            lines = compared(result) + (["", *further(name, result["runs"])] if further else [])
+        text = before + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1]
+    return text
+
+
+def compared(result: dict[str, Any]) -> list[str]:
+    """A comparison that bench/comparison.py kept: how it was made, and every method's measures over the seeds."""
+    recipe, network, sizes = result["recipe"], result["network"], result["sizes"]
+    parts = ", ".join(f"{role} {size:,}" for role, size in sizes.items())
+    lines = [
+        f"`{result['command']}`",
+        "",
+        f"{result['data']}: {parts}. Network `{network['name']}` ({network['parameters']:,} parameters), "
+        f"{recipe['epochs']} epochs of {recipe['optimizer']}; {result['n_seeds']} seeds; n = {result['n_test']:,}. "
+        f"{result['machine']}, torch {result['torch']}, commit {result['commit']}.",
+        "",
+        "| method | accuracy | ECE raw | ECE scaled | gap raw | OE raw | NLL scaled | T | ECE raw against `vanilla` |",
+        "|-|-|-|-|-|-|-|-|-|",
+    ]
+    columns = (
+        *(("accuracy_raw", 100, ".1f"), ("ece_raw", 1, ".3f"), ("ece_scaled", 1, ".3f"), ("gap_raw", 1, "+.3f")),
+        *(("oe_raw", 1, ".3f"), ("nll_scaled", 1, ".3f"), ("temperature", 1, ".2f")),
+    )
+    for name, runs in result["runs"].items():
+        cells = []
+        for key, scale, form in columns:
+            values = [scale * run[key] for run in runs]
+            spread = f" ± {stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
+            cells.append(f"{mean(values):{form}}{spread}{' %' if scale == 100 else ''}")
+        cells.append("" if name == "vanilla" else against(runs, result["runs"]["vanilla"], "ece_raw"))
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return lines
+
+
+def against(runs: list[dict[str, Any]], others: list[dict[str, Any]], measure: str) -> str:
+    """A measure's difference between two methods, paired by seed."""
+    gap = lh.metrics.paired(*([run[measure] for run in each] for each in (runs, others)))
+    return f"{gap.mean:+.3f} [{gap.lo:+.3f}, {gap.hi:+.3f}]{' ~' if gap.lo <= 0 <= gap.hi else ''}"
+
+
+#: Accuracy of Kim's CNN-rand (2014, table 2), in per cent.
+KIM = {"trec": 91.2, "mr": 76.1}
+
+
+def kim(name: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Plain training beside Kim's, and what mixup does to over-confidence."""
+    found = 100 * mean(run["accuracy_raw"] for run in runs["vanilla"])
+    within = "within" if abs(found - KIM[name]) <= 2 else "not within"
+    each = [
+        f"`{method}` {against(runs[method], runs['vanilla'], 'oe_raw')}"
+        for method in runs
+        if method.startswith("mixup(")
+    ]
+    return [
+        f"Kim's network with vectors drawn at random (CNN-rand) reached {KIM[name]} %; here `vanilla` has "
+        f"{found:.1f} %, {within} two points. Over-confidence error against `vanilla`: "
+        f"{'; '.join(each) or 'no mixup was run'}.",
+    ]
+
+
+#: ECE in per cent of MbLS, table 1: GPCN on all 19,997 posts with GloVe's 100 numbers a word.
+MBLS_NEWS = {"vanilla": 22.75, "focal(gamma=3)": 10.80, "uls(smoothing=0.05)": 8.07, "mbls": 5.40}
+
+
+def order_of_ece(_: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The methods by their ECE, largest first, each step with its interval, and the paper's order."""
+
+    def listed(values: dict[str, float]) -> str:
+        return ", ".join(f"`{name}` {values[name]:.1f} %" for name in sorted(values, key=lambda name: -values[name]))
+
+    here = {name: 100 * mean(run["ece_raw"] for run in each) for name, each in runs.items()}
+    order = sorted(here, key=lambda name: -here[name])
+    steps = [
+        f"`{less}` against `{more}` {against(runs[less], runs[more], 'ece_raw')}" for more, less in pairwise(order)
+    ]
+    return [
+        f"ECE from the largest: {listed(here)}; step by step {'; '.join(steps)}. The paper has, on its own split and "
+        f"vectors, {listed(MBLS_NEWS)}.",
+    ]
+
+
 def leaderboard(folder: Path) -> str:
     """A comparison's summary as a table of Markdown, with the command, n and the machine."""
     summary, about = (json.loads((folder / f"{name}.json").read_text()) for name in ("summary", "comparison"))
@@ -338,6 +429,7 @@ PAGES = {
     "data-sets.md": data_sets,
     "fashion-mnist.md": study,
     "segmentation.md": segmentation,
+    "real-data.md": real_data,
     "claims.md": claims_ledger,
     **{f"papers/{paper}.md": partial(pages.page, paper, RESULTS / "claims") for paper in plans()},
     "benchmarks.md": benchmarks,

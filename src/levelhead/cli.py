@@ -79,8 +79,9 @@ GroupPattern = Annotated[
 ]  # fmt: skip
 Fit = Annotated[
     str | None,
-    typer.Option(metavar="cover|letterbox|stretch", rich_help_panel=_DATA,
-                 help="How images get their size: cut at the centre (cover, the default), whole on black, distorted."),
+    typer.Option(metavar="cover|central|letterbox|stretch", rich_help_panel=_DATA,
+                 help="How images get their size: cut at the centre (cover, the default; central: of 8/7 of the size, "
+                      "as for ImageNet), whole on black, distorted."),
 ]  # fmt: skip
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", rich_help_panel=_DATA, help="Go on without images that cannot be read.")

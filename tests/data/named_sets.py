@@ -14,6 +14,7 @@ import numpy as np
 import scipy.io
 
 from levelhead.data.facts import CIFAR100, NEWSGROUPS
+from levelhead.data.notmnist import KNOWN_BROKEN
 from levelhead.data.synsets import wnids
 
 from .layouts import (
@@ -73,6 +74,18 @@ def idx_one_part(folder: Path) -> Truths:
     for stem, array in zip(IDX_STEMS[2:], (images, labels)):
         (folder / stem).write_bytes(idx_bytes(array))
     return {"train": Truth(labels.tolist(), images[:, None])}
+
+
+def letters(folder: Path) -> Truths:
+    """A folder a letter, with the image without bytes that the original has too."""
+    images, labels = ten_classes(60, (28, 28))
+    order = np.argsort(labels, kind="stable")
+    for number, row in enumerate(order):
+        path = folder / "ABCDEFGHIJ"[labels[row]] / f"{number:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded_image(images[row]))
+    (folder / KNOWN_BROKEN[1]).write_bytes(b"")
+    return {"train": Truth(labels[order].tolist(), images[order][:, None])}
 
 
 def svhn(folder: Path) -> Truths:
@@ -392,6 +405,7 @@ MAKERS = (
     Maker("fashion-mnist", "IDX", idx, f"{IDX_STEMS[3]}.gz"),
     Maker("notmnist", "IDX", idx, f"{IDX_STEMS[2]}.gz"),
     Maker("notmnist", "one part", idx_one_part, IDX_STEMS[2]),
+    Maker("notmnist", "folders", letters, "C/015.png"),
     Maker("svhn", "mat", svhn, "test_32x32.mat"),
     Maker("cifar10", "python", cifar10, "data_batch_2", "cifar-10-batches-py"),
     Maker("cifar10", "archive", cifar10_archive, "cifar-10-python.tar.gz"),

@@ -11,6 +11,9 @@ from PIL import Image
 from levelhead.data import encoded
 from levelhead.data.decode import Form, decode, fault, survey
 from levelhead.data.jpeg import decode_jpeg
+from levelhead.data.lazy import pixels
+
+from .layouts import encoded_image
 
 RGB = Form(3, 2, 3)
 GREY = Form(1, 2, 3)
@@ -225,3 +228,23 @@ def test_the_short_cut_gives_pillows_pixels_on_real_files(real_data):
     for row in range(0, 10_000, 50):
         where, file = split.file(row)
         assert np.array_equal(decode_jpeg(file, (3, 32, 32)), decode(where, file, form))
+
+
+def test_central_is_what_networks_are_asked_about_imagenet():
+    """torchvision's Resize(256) and CenterCrop(224), but for the rounding of the side in between."""
+    from torchvision.transforms import CenterCrop, Resize
+
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((600, 400), Image.Resampling.BICUBIC)
+    usual = np.asarray(CenterCrop(224)(Resize(256)(image))).transpose(2, 0, 1)
+    ours = decode("x", encoded_image(np.asarray(image).transpose(2, 0, 1)), Form(3, 224, 224, "central"))
+    assert np.abs(ours.astype(int) - usual).mean() < 0.5
+    covered = decode("x", encoded_image(np.asarray(image).transpose(2, 0, 1)), Form(3, 224, 224))
+    assert np.abs(covered.astype(int) - usual).mean() > 5
+
+
+def test_central_cuts_images_of_the_wanted_size_too():
+    image = np.zeros((3, 32, 32), np.uint8)
+    image[:, 2:30, 2:30] = 200
+    assert (pixels("x", encoded_image(image, "JPEG"), Form(3, 32, 32, "central"))[:, 1:-1, 1:-1] > 180).all()
+    assert (pixels("x", encoded_image(image), Form(3, 32, 32))[:, :2] == 0).all()

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from levelhead.data import DownloadError, load, read_source
+from levelhead.data import DownloadError, hub, load, read_source
+from levelhead.data.decode import Form
+from levelhead.data.lazy import LazyImages
 
 datasets = pytest.importorskip("datasets")
 
@@ -119,3 +121,69 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError, match=r"pip install 'levelhead\[hf\]'"):
         load("hf:ylecun/mnist")
+
+
+def imagefolder(folder: Path) -> str:
+    """Images in files of their own, which a split names and does not hold."""
+    for role, size in (("train", 40), ("test", 12)):
+        for number, image in enumerate(pixels(size)):
+            path = folder / role / ("dog" if number % 2 else "cat") / f"{number:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    return f"hf:{folder}"
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet", "files"])
+def test_images_stream_like_those_of_memory(form, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    place = tmp_path / "animals"
+    source = imagefolder(place) if form == "files" else written(photographs(train=40, test=12), place, form)
+    held, streamed = load(source, stream="never"), load(source, stream="always", workers=0)
+    assert isinstance(held.splits["test"].inputs, np.ndarray)
+    assert isinstance(streamed.splits["test"].inputs, LazyImages)
+    assert held.fingerprint == streamed.fingerprint
+    for role, split in held.splits.items():
+        assert np.array_equal(split.inputs, streamed.splits[role].inputs.read(np.arange(len(split))))
+    assert np.array_equal(held.splits["test"].labels, [0] * 6 + [1] * 6 if form == "files" else [0, 1] * 6)
+    with pytest.raises(ValueError, match="fit must be one of"):
+        load(source, fit="crop")
+    assert load(source, fit="letterbox", image_size=16).split_info["fit"] == "letterbox"
+
+
+@pytest.mark.parametrize("form", ["arrow", "files"])
+def test_broken_images_are_all_named_or_left_out(form, tmp_path):
+    place = tmp_path / "animals"
+    if form == "files":
+        source = imagefolder(place)
+        for name in ("train/cat/04.png", "train/dog/09.png"):
+            (place / name).write_bytes((place / name).read_bytes()[:90])
+        broken = [f"{place}/train/cat/04.png", f"{place}/train/dog/09.png"]
+    else:
+        found = photographs(train=40, test=12)
+        raw = found["train"].cast_column("picture", datasets.Image(decode=False))
+        rows = [dict(row["picture"]) for row in raw]
+        rows[4]["bytes"], rows[9]["bytes"] = rows[4]["bytes"][:90], b""
+        found["train"] = datasets.Dataset.from_dict(
+            {"picture": rows, "animal": raw["animal"]}, features=raw.features
+        ).cast_column("picture", datasets.Image())
+        source = written(found, place, "arrow")
+        broken = [f"{source}, train, image 4", f"{source}, train, image 9"]
+    with pytest.raises(ValueError, match=r"2 of 52 images cannot be read: .*--skip-broken") as caught:
+        load(source)
+    assert all(name in str(caught.value) for name in broken)
+    data = load(source, skip_broken=True)
+    assert len(data.split_info["broken"]["train"]) == 2
+    assert sum(len(split) for split in data.splits.values()) == 50
+
+
+def test_a_selection_of_rows_is_read_in_its_order_and_cannot_stream(tmp_path):
+    found = photographs(train=40, test=12)
+    found["train"] = found["train"].select([3, 1, 2, *range(10, 40)])
+    (tmp_path / "animals").mkdir()
+    split = hub._StoredImages.of("x", found["train"], "picture")
+    encoded = split.encoded(found["train"], np.zeros(33, np.int64))
+    images = read_source(written(photographs(train=40), tmp_path / "all", "arrow")).parts["train"]
+    part = encoded.part(np.zeros(33, np.int64), Form(3, 8, 10))
+    assert np.array_equal(part.read(np.arange(3)), images.read(np.array([3, 1, 2])))
+    with pytest.raises(ValueError, match=r"is a selection of rows, which cannot stream"):
+        part.encoded.on_disk()

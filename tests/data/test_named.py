@@ -344,7 +344,49 @@ def test_real_copies_have_their_known_counts(name, sizes, first, real_data, monk
     assert {role: len(part.labels) for role, part in source.parts.items()} == sizes
     assert source.classes[0] == first
     assert len(source.classes) == FACTS[name].num_classes
-    assert not any("of the original" in note for note in source.notes)
+    # the letters that are there are a sample
+    assert any("of the original" in note for note in source.notes) == (name == "notmnist")
     if name.startswith("tiny"):
         assert np.bincount(source.parts["train"].labels).tolist() == [80] * 200
         assert source.parts["test"].read(np.array([0, 3_999])).shape == (2, 3, 32, 32)
+
+
+SETS_OF_PHOTOGRAPHS = [maker for maker in MAKERS if maker.name in ("tiny-imagenet", "imagenet", "cub-200-2011")]
+
+
+@pytest.mark.parametrize("maker", SETS_OF_PHOTOGRAPHS, ids=str)
+def test_sets_of_photographs_take_a_fit_and_go_on_without_what_is_broken(maker: Maker, tmp_path, nothing_to_fetch):
+    folder = tmp_path / FACTS[maker.name].folders[0]
+    truths = maker.write(folder)
+    usual = read_source(maker.name, data_dir=tmp_path)
+    assert usual.facts.get("fit", "cover") == ("cover" if maker.name == "tiny-imagenet" else "central")
+    assert read_source(maker.name, data_dir=tmp_path, fit="letterbox", image_size=50).facts["fit"] == "letterbox"
+    victims = [usual.parts[role].encoded.where(0) for role in ("train", "test")]
+    for path in map(Path, victims):
+        path.write_bytes(path.read_bytes()[:-60])
+    number = sum(len(truth.labels) for truth in truths.values())
+    with pytest.raises(ValueError, match=f"2 of {number} images cannot be read: .*--skip-broken") as caught:
+        read_all(maker.name, tmp_path)
+    assert all(victim in str(caught.value) for victim in victims)
+    left = read_source(maker.name, data_dir=tmp_path, skip_broken=True)
+    assert left.facts["broken"] == {
+        role: [Path(victim).relative_to(folder).as_posix()] for role, victim in zip(("train", "test"), victims)
+    }
+    for role, part in left.parts.items():
+        assert part.labels.tolist() == list(truths[role].labels[1:])
+        assert len(part.read(np.arange(len(part.labels)))) == len(truths[role].labels) - 1
+
+
+def test_the_two_letters_that_are_broken_in_the_original_are_left_out_and_others_are_not(tmp_path, nothing_to_fetch):
+    folder = tmp_path / "notMNIST_small"
+    next(maker for maker in MAKERS if (maker.name, maker.layout) == ("notmnist", "folders")).write(folder)
+    data = load("notmnist", data_dir=tmp_path)
+    assert any(
+        "F/Q3Jvc3NvdmVyIEJvbGRPYmxpcXVlLnR0Zg==.png, broken in the original too, is left out" in n for n in data.notes
+    )
+    assert sum(len(split) for split in data.splits.values()) == 60
+    assert load("notmnist", data_dir=tmp_path, stream="always", workers=0).fingerprint == data.fingerprint
+    (folder / "B" / "more.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"B/more\.png cannot be read .*--skip-broken"):
+        load("notmnist", data_dir=tmp_path)
+    assert load("notmnist", data_dir=tmp_path, skip_broken=True).fingerprint == data.fingerprint

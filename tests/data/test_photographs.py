@@ -132,7 +132,7 @@ def test_how_images_are_brought_to_size(tmp_path, fit):
 
 
 def test_a_fit_that_is_none(tmp_path):
-    with pytest.raises(ValueError, match="fit must be one of cover, letterbox, stretch; got 'crop'"):
+    with pytest.raises(ValueError, match="fit must be one of cover, central, letterbox, stretch; got 'crop'"):
         load(tmp_path, fit="crop")
     with pytest.raises(ValueError, match="fit= has no effect here"):
         load("digits", fit="cover")

@@ -261,29 +261,47 @@ def test_streaming_moves_no_global_random_state(folder):
     assert np.array_equal(np.random.get_state()[1], before[1])
 
 
-def test_the_pass_for_mean_and_deviation_is_made_once(folder, cache, monkeypatch):
+def test_the_pass_that_looks_at_every_image_is_made_once(folder, cache, monkeypatch):
     first = load(folder, stream="always", workers=0)
-    (kept,) = (cache / "levels").iterdir()
-    monkeypatch.setattr(stream, "count_levels", lambda images: pytest.fail("counted again"))
+    (kept,) = (cache / "seen").iterdir()
+    monkeypatch.setattr(stream, "look_through", lambda splits: pytest.fail("looked again"))
     assert np.array_equal(load(folder, stream="always", workers=0).std, first.std)
     kept.write_text(json.dumps([[1, 2], [3, 4]]))
     monkeypatch.undo()
     assert np.array_equal(load(folder, stream="always", workers=0).std, first.std)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_an_unreadable_image_fails_with_its_name(tmp_path, workers):
-    write_tree(tmp_path / "set", COUNTS)
+def cut_short(path):
+    """An image whose header can be read, which is all that is looked at when a folder is opened."""
     photograph = encoded_image(np.random.default_rng(0).integers(0, 256, (3, 40, 40), dtype=np.uint8), "JPEG")
-    # its header can be read, which is all that is looked at before
-    (tmp_path / "set" / "bee" / "broken.jpg").write_bytes(photograph[:-500])
+    path.write_bytes(photograph[:-500])
 
-    def use():
-        data = load(tmp_path / "set", stream="always", workers=workers)
-        return [list(batches(data, role)) for role in data.splits]
 
-    with pytest.raises(WorkFailed, match=r"bee/broken\.jpg cannot be read as an image .*; replace or remove it"):
-        use()
+@pytest.mark.parametrize("workers", [0, 2])
+def test_all_broken_images_of_all_roles_are_named_before_anything_is_trained(tmp_path, workers):
+    folder = tmp_path / "set"
+    write_tree(folder, {f"{role}/{name}": 20 for role in ("train", "test") for name in COUNTS})
+    broken = ("train/bee/cut.jpg", "test/ant/cut.jpg", "test/bee/cut.jpg")
+    for name in broken:
+        cut_short(folder / name)
+    with pytest.raises(ValueError, match=r"3 of 83 images cannot be read: .*--skip-broken") as caught:
+        load(folder, stream="always", workers=workers)
+    assert all(f"{name} (image file is truncated" in str(caught.value) for name in broken)
+    skipped = load(folder, stream="always", workers=workers, skip_broken=True)
+    assert skipped.split_info["broken"] == {"train": ["train/bee/cut.jpg"], "test": list(broken[1:])}
+    for name in broken:
+        (folder / name).unlink()
+    assert skipped.fingerprint == load(folder, stream="never").fingerprint
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_image_that_breaks_after_it_was_looked_at_fails_the_work_with_its_name(tmp_path, workers):
+    write_tree(tmp_path / "set", COUNTS)
+    data = load(tmp_path / "set", stream="always", workers=workers)
+    for path in (tmp_path / "set" / "bee").iterdir():
+        path.write_bytes(path.read_bytes()[:-30] + bytes(30))
+    with pytest.raises(WorkFailed, match=r"bee/\d+\.png cannot be read as an image .*; replace or remove it"):
+        list(batches(data))
     write_tree(tmp_path / "whole", COUNTS)
     assert len(list(batches(load(tmp_path / "whole", stream="always", workers=workers)))) == 4
 
@@ -296,7 +314,7 @@ def test_a_file_that_became_shorter_or_went_away_is_named(folder, tmp_path):
     with pytest.raises(ValueError, match=r"one\.png cannot be read as an image \(it has 4 of \d+ bytes\)"):
         blobs.content(0)
     path.unlink()
-    with pytest.raises(ValueError, match=r"one\.png cannot be read \(No such file"):
+    with pytest.raises(ValueError, match=r"one\.png cannot be read as an image \(No such file"):
         blobs.content(0)
 
 

@@ -221,3 +221,20 @@ def test_twenty_million_scores_count_as_many():
         acc.merge(acc)
     assert acc.num_examples == (3 * 2**23, 2 * 2**23)
     assert acc.compute() == pytest.approx(want, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", ["max_softmax", "energy"])
+def test_a_large_batch_is_worked_in_pieces_and_says_the_same(score, monkeypatch):
+    logits = np.random.default_rng(3).normal(size=(1000, 4)).round(1)
+    inside = logits[:, 0] > 0.3
+    whole = Detection(score)
+    whole.update(logits=logits, inside=inside)
+    monkeypatch.setattr(detecting, "PENDING", 64)
+    pieces = Detection(score)
+    pieces.update(logits=logits, inside=inside)
+    assert pieces.compute() == whole.compute()
+    assert pieces.num_examples == whole.num_examples
+    logits[900, 1] = np.nan
+    with pytest.raises(ValueError, match="the first is row 900"):
+        pieces.update(logits=logits, inside=inside)
+    assert pieces.compute() == whole.compute()

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from levelhead.cli import app
 from levelhead.reproduce.store import Results
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -60,3 +62,37 @@ def test_the_earlier_study_counts_until_it_is_run_again(script, tmp_path):
     one = records[str(script.parse("vanilla"))][0]
     results.add("F", script.bed("F"), one | {"complete": True})
     assert script.study(results) == 74, "a whole run stays"
+
+
+def test_a_comparison_is_kept_whole_without_places_and_only_when_it_is_finished(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    kept = importlib.import_module("comparison")
+    folder = tmp_path / "out"
+    options = ["--model", "mlp(width=4,depth=1)", "--epochs", "1", "--jobs", "1", "--out", str(folder)]
+    run = CliRunner().invoke(
+        app, ["compare", "--data", "spiral", "-m", "vanilla", "-m", "uls", "--seeds", "2", *options]
+    )
+    assert run.exit_code == 0, run.output
+    found = kept.kept(folder, "abc", "spiral")
+    entries = [entry for entry in json.loads((folder / "results.json").read_text()) if entry["role"] == "test"]
+    assert {(name, run["seed"], run["ece_raw"]) for name, runs in found["runs"].items() for run in runs} == {
+        (entry["method"], entry["seed"], round(entry["raw"]["ece"], 5)) for entry in entries
+    }
+    assert (found["n_seeds"], found["recipe"]["epochs"], found["commit"]) == (2, 1, "abc")
+    assert str(tmp_path) not in json.dumps(found)
+    with pytest.raises(ValueError, match="is a comparison on spiral, not on cifar10"):
+        kept.kept(folder, "abc", "cifar10")
+    (folder / "results.json").write_text(json.dumps(entries[1:]))
+    with pytest.raises(ValueError, match="is not finished"):
+        kept.kept(folder, "abc", "spiral")
+
+
+def test_what_names_a_place_of_this_machine_is_cut_to_its_last_part(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    placeless = importlib.import_module("comparison").placeless
+    command = "levelhead compare --model 'gpcn(vectors='\"'\"'/data/glove/g.npz'\"'\"')' --data cifar10"
+    assert placeless(command) == "levelhead compare --model 'gpcn(vectors=g.npz)' --data cifar10"
+    assert placeless("CIFAR-10 (JPEG copy), parquet in /data/cifar10-jpeg") == (
+        "CIFAR-10 (JPEG copy), parquet in cifar10-jpeg"
+    )
+    assert placeless("train/images and 1/2") == "train/images and 1/2"

@@ -13,8 +13,9 @@ from dataclasses import astuple, dataclass
 import torch
 from torch import Tensor
 
+from levelhead.metrics._blocks import copy_class_major, is_class_major, rows_together
 from levelhead.metrics._side_by_side import side_by_side
-from levelhead.metrics.chunks import TRANSPOSE_BELOW, Chunk, refuse, rows_together
+from levelhead.metrics.chunks import Chunk, refuse
 from levelhead.metrics.given import Given
 
 
@@ -54,15 +55,13 @@ def _curve_of(given: Given, beta: float) -> Curve:
 
 
 def _block_curve(z: Tensor, labels: Tensor, beta: float, buffers: Tensor) -> Curve:
-    rows, num_classes = z.shape
-    if num_classes < TRANSPOSE_BELOW:
-        dim, shape = 0, (num_classes, rows)
-        z_laid_out = z.unsqueeze(1).permute(2, 1, 0)  # the extra dimension: see `class_major`
-    else:
-        dim, shape = 1, (rows, num_classes)
-        z_laid_out = z.unsqueeze(1)
+    class_major = is_class_major(z)
+    dim, shape = (0, z.shape[::-1]) if class_major else (1, z.shape)
     d, weights = (buffer[: z.numel()].view(shape) for buffer in buffers)
-    d.view(z_laid_out.shape).copy_(z_laid_out)
+    if class_major:
+        copy_class_major(z, d.numpy())
+    else:
+        d.copy_(z)
     d.sub_(d.amax(dim, keepdim=True))
     own = d.gather(dim, labels.unsqueeze(dim)).squeeze(dim).double()
     torch.mul(d, beta, out=weights).exp_()

@@ -20,6 +20,7 @@ from levelhead.data import (
     hub,
     idx,
     imagenet,
+    notmnist,
     npz,
     own,
     pairs,
@@ -51,7 +52,7 @@ NAMED: dict[str, Callable[[Request], Source]] = {
     "spiral": spiral.read,
     "fashion-mnist": idx.fashion_mnist,
     "mnist": idx.mnist,
-    "notmnist": idx.notmnist,
+    "notmnist": notmnist.read,
     "svhn": svhn.read,
     "cifar10": cifar.cifar10,
     "cifar100": cifar.cifar100,
@@ -91,11 +92,12 @@ TABLES = (table.read, text_table.read, path_table.read)
 TAKE_LABEL = (*TABLES, encoded.read, hub.read)
 TEXTS = (text_table.read, hub.read, *(read for read in NAMED.values() if read.__module__ == text_sets.__name__))
 IMAGES = (folder.read, encoded.read, path_table.read, shards.read)
-ANY_SIZE = (tiny_imagenet, imagenet, cub, scenes)  # named sets of photographs
-TAKE_IMAGE_SIZE = (
-    *(*IMAGES, hub.read, pairs.read),
-    *(read for read in NAMED.values() if read.__module__ in {module.__name__ for module in ANY_SIZE}),
+PHOTOGRAPHS = tuple(
+    read for read in NAMED.values() if read.__module__ in {each.__name__ for each in (tiny_imagenet, imagenet, cub)}
 )
+TAKE_FIT = (*IMAGES, hub.read, *PHOTOGRAPHS)
+TAKE_SKIP_BROKEN = (*TAKE_FIT, notmnist.read)
+TAKE_IMAGE_SIZE = (*TAKE_FIT, pairs.read, scenes.camvid, scenes.voc)
 
 
 def __getattr__(name: str) -> Any:
@@ -172,14 +174,15 @@ def load(
         group_pattern: the same for a folder of images: a regular expression that finds the group in an image's path
             below the folder, in its first bracketed part or in all it matches.
         fit: how images of other proportions are brought to size: "cover" (the default) scales until the size is
-            covered and cuts at the centre, "letterbox" scales until they lie inside, on black, "stretch" distorts.
+            covered and cuts at the centre, "central" likewise to 8/7 of the size and cuts out the centre (the default
+            of ImageNet, ImageNet-A and CUB), "letterbox" scales until they lie inside, on black, "stretch" distorts.
         skip_broken: whether images that cannot be read are left out, with a note, instead of refused.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
             sentence says what came, what is needed and where.
         DownloadError: a set known by name is not there and could not be downloaded.
-        WorkFailed: an image that streams cannot be read.
+        WorkFailed: a process that decodes images died.
 
     Example:
         >>> load("spiral", train_size=100).split_info["sizes"]
@@ -264,8 +267,12 @@ def read_source(
         group_pattern=_only_for(
             read, (folder.read,), "group_pattern", group_pattern, "folders of images; tables take group="
         ),
-        fit=_only_for(read, IMAGES, "fit", fit, images),
-        skip_broken=bool(_only_for(read, IMAGES, "skip_broken", skip_broken or None, images)),
+        fit=_only_for(read, TAKE_FIT, "fit", fit, f"{images}, hf: and sets of photographs"),
+        skip_broken=bool(
+            _only_for(
+                read, TAKE_SKIP_BROKEN, "skip_broken", skip_broken or None, f"{images}, hf: and sets of photographs"
+            )
+        ),
     )
     return read(request)
 
@@ -285,7 +292,7 @@ def read_alike(
     """
     read = _reader_of_columns(str(source), text, image)
     alike: dict[str, Any] = {"image_size": shape[1:]} if len(shape) == 3 and read in TAKE_IMAGE_SIZE else {}
-    if alike and read in IMAGES:
+    if alike and read in TAKE_FIT:
         alike["fit"] = fit
     return read_source(source, text=text, image=image, **options, **alike)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from levelhead.data.broken import seen_once
 from levelhead.data.fingerprint import Origin, fingerprint
 from levelhead.data.lazy import LazyImages
 from levelhead.data.memory import Streaming
@@ -44,8 +45,8 @@ def assemble(
         streaming: whether images stay on disk.
 
     Raises:
-        ValueError: a class is missing or too small, a size does not fit or has no effect.
-        WorkFailed: an image that streams cannot be read.
+        ValueError: a class is missing or too small, a size does not fit or has no effect, images cannot be read.
+        WorkFailed: a process that decodes images died.
     """
     _check_every_class_is_in_train(source)
     _check_groups_are_apart(source)
@@ -66,9 +67,9 @@ def assemble(
         raise ValueError(f"{source.name}: {error}") from error
     splits, origins = _read_splits(source, positions, streaming)
     inputs = splits["train"].inputs
-    streams = isinstance(inputs, LazyImages)
     name = fingerprint(splits, source.classes, source.words, origins)
-    mean, std = mean_and_std(inputs, source.kind, name)
+    lazy = {role: split.inputs for role, split in splits.items() if isinstance(split.inputs, LazyImages)}
+    mean, std = mean_and_std(inputs, source.kind, seen_once(lazy, name) if lazy else None)
     info: dict[str, Any] = {
         "split_seed": split_seed,
         "train_size": train_size,
@@ -88,7 +89,7 @@ def assemble(
         mean=mean,
         std=std,
         augment=source.augment,
-        origin=f"{source.origin}; streamed" if streams else source.origin,
+        origin=f"{source.origin}; streamed" if lazy else source.origin,
         notes=tuple(dict.fromkeys((*source.notes, *_group_notes(source, positions, cut), *_notes(source, splits)))),
         fingerprint=name,
         split_info=info,

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from levelhead.data.decode import NO_BYTES, BrokenImage
+
 
 @dataclass(frozen=True, eq=False)
 class Paths:
@@ -59,12 +61,12 @@ class Blobs:
         """Images that are a file each.
 
         Raises:
-            ValueError: one of them is not there; with the path.
+            BrokenImage: one of them is not there; with the path.
         """
         try:
             length = np.fromiter((os.stat(path).st_size for path in paths), dtype=np.int64, count=len(paths))
         except OSError as error:
-            raise ValueError(f"{error.filename} cannot be read as an image ({error.strerror}); remove it") from error
+            raise BrokenImage(str(error.filename), str(error.strerror)) from error
         where = np.arange(len(paths))
         return cls(Paths.of(paths), where, np.zeros_like(where), length, whole=True)
 
@@ -95,17 +97,14 @@ class Blobs:
         """The bytes of an image.
 
         Raises:
-            ValueError: the file is gone, shorter than it was, or the image has no bytes.
+            BrokenImage: the file is gone, shorter than it was, or the image has no bytes.
         """
         length = int(self.length[row])
         try:
             with open(self.paths[int(self.file[row])], "rb", buffering=0) as file:
                 content = os.pread(file.fileno(), length, int(self.start[row]))
         except OSError as error:
-            raise ValueError(f"{self.where(row)} cannot be read ({error.strerror}); put it back") from error
+            raise BrokenImage(self.where(row), str(error.strerror)) from error
         if len(content) < length or not content:
-            raise ValueError(
-                f"{self.where(row)} cannot be read as an image (it has {len(content):,} of {length:,} bytes); "
-                "replace or remove it"
-            )
+            raise BrokenImage(self.where(row), f"it has {len(content):,} of {length:,} bytes" if length else NO_BYTES)
         return content

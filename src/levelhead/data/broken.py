@@ -1,34 +1,32 @@
 """Images that cannot be read: all of them are named at once, or left out and said.
 
 Headers are read when a set is opened, pixels when it is known which are wanted; whichever finds the first broken image,
-the refusal looks at every file, so that one message is enough to mend them all.
+the refusal looks at every file, so that one message is enough to mend them all. Of a set that streams every image of
+every role is decoded once by the workers before anything is trained: train's are wanted for mean and deviation anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from levelhead.data.decode import BrokenImage, File, fault
+from levelhead.data.decode import BrokenImage, Files, fault
+from levelhead.data.lazy import LazyImages
+from levelhead.data.memory import Streaming
+from levelhead.data.places import cache_root
 from levelhead.data.source import Part
+from levelhead.data.statistics import LEVELS
+from levelhead.files import read_json, write_json
 
 NAMED = 10  # broken images that an error or a note names
 
 
-class Files(Protocol):
-    """The images of a part in order: what to call each, and its path or content."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: int, /) -> tuple[str, File]: ...
-
-
 @contextmanager
-def all_named(parts: Iterable[Files]) -> Iterator[None]:
+def all_named(parts: Iterable[Files], streaming: Streaming | None = None) -> Iterator[None]:
     """Turns the first broken image met inside into a refusal that names every broken one of the parts.
 
     Raises:
@@ -38,15 +36,46 @@ def all_named(parts: Iterable[Files]) -> Iterator[None]:
         yield
     except BrokenImage as first:
         parts = list(parts)
-        found = [error for files in parts for error in _faults(files).values()] or [first]
-        if len(found) == 1:
-            what, them = f"{found[0].where} cannot be read as an image ({found[0].reason})", "it"
-        else:
-            each = [f"{error.where} ({error.reason})" for error in found]
-            what, them = f"{len(found):,} of {sum(map(len, parts)):,} images cannot be read: {_first(each)}", "them"
-        raise ValueError(
-            f"{what}; replace or remove {them}, or go on without {them} by --skip-broken (skip_broken=True)"
-        ) from first
+        number = sum(map(len, parts))
+        workers = streaming.checkers(number) if streaming else 0
+        found = [error for faults in _faults(parts, workers) for error in faults.values()] or [first]
+        raise _refusal(found, number) from first
+
+
+def seen_once(splits: Mapping[str, LazyImages], fingerprint: str) -> np.ndarray:
+    """The levels of train, int64 `(C, 256)`, once every image of a set that streams was decoded.
+
+    What was seen is kept in the cache folder under the set's fingerprint, since a pass through all of ImageNet takes
+    many minutes.
+
+    Raises:
+        ValueError: images that cannot be read: how many of all roles, the first ten with reasons, and what would do.
+        WorkFailed: a worker died.
+    """
+    from levelhead.data.stream import look_through  # which needs torch
+
+    train = splits["train"]
+    place = cache_root() / "seen" / f"{fingerprint}.json"
+    with suppress(OSError, ValueError):  # not there, or cut short
+        kept = np.array(read_json(place), dtype=np.int64)
+        if kept.shape == (train.shape[1], LEVELS) and kept.sum() == train.nbytes:
+            return kept
+    seen = dict(zip(splits, look_through(list(splits.values()))))
+    found = [BrokenImage(where, reason) for each in seen.values() for _, where, reason in each.broken]
+    if found:
+        raise _refusal(found, sum(map(len, splits.values())))
+    with suppress(OSError):  # a cache that cannot be written costs time only
+        write_json(place, seen["train"].levels.tolist())
+    return seen["train"].levels
+
+
+def _refusal(found: Sequence[BrokenImage], number: int) -> ValueError:
+    if len(found) == 1:
+        what, them = f"{found[0].where} cannot be read as an image ({found[0].reason})", "it"
+    else:
+        each = [f"{error.where} ({error.reason})" for error in found]
+        what, them = f"{len(found):,} of {number:,} images cannot be read: {_first(each)}", "them"
+    return ValueError(f"{what}; replace or remove {them}, or go on without {them} by --skip-broken (skip_broken=True)")
 
 
 def named_at_once(part: Part, files: Iterable[Files]) -> Part:
@@ -60,7 +89,7 @@ def named_at_once(part: Part, files: Iterable[Files]) -> Part:
 
 
 def sound(
-    parts: Mapping[str, Files], root: str, skip: bool
+    parts: Mapping[str, Files], root: str, skip: bool, streaming: Streaming
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...], dict[str, Any]]:
     """Which images of each role are used: all, or those that can be read.
 
@@ -68,6 +97,7 @@ def sound(
         parts: the images of each role.
         root: the front of the names that notes and facts leave out.
         skip: whether broken images are looked for and left out.
+        streaming: who decodes: the workers where some were asked for or will be.
 
     Returns:
         Positions a role; a note and the facts for `Source` where something was left out.
@@ -79,8 +109,8 @@ def sound(
     if not skip:
         return rows, (), {}
     broken: dict[str, list[str]] = {}
-    for role, files in parts.items():
-        faults = _faults(files)
+    workers = streaming.checkers(sum(map(len, parts.values())))
+    for (role, files), faults in zip(parts.items(), _faults(list(parts.values()), workers)):
         if faults:
             rows[role] = np.delete(rows[role], list(faults))
             if len(faults) == len(files):
@@ -95,9 +125,15 @@ def sound(
     return rows, (f"{what} left out{split}: {_first(names)}",), {"broken": broken}
 
 
-def _faults(files: Files) -> dict[int, BrokenImage]:
-    checked = ((position, fault(*files[position])) for position in range(len(files)))
-    return {position: error for position, error in checked if error is not None}
+def _faults(parts: Sequence[Files], workers: int) -> list[dict[int, BrokenImage]]:
+    """By position the images of each part that cannot be read, looked at here or by workers."""
+    if not workers:
+        checked = [[(position, fault(*files[position])) for position in range(len(files))] for files in parts]
+        return [{position: error for position, error in each if error is not None} for each in checked]
+    from levelhead.data.stream import check  # which needs torch
+
+    found = [seen.broken for seen in check(parts, workers)]
+    return [{position: BrokenImage(where, reason) for position, where, reason in each} for each in found]
 
 
 def _first(names: Sequence[str]) -> str:

@@ -6,21 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from levelhead.data.decode import Form
-from levelhead.data.facts import FACTS
-from levelhead.data.image_files import file_part
 from levelhead.data.named import locate, named_source
+from levelhead.data.pictures import NamedFiles, named_form, named_pictures
 from levelhead.data.source import Request, Source
 
 
 def read(request: Request) -> Source:
-    """5,994 and 5,794 uint8 images `(N, 3, 224, 224)` of 200 species, scaled to cover and cut at the centre; flip."""
+    """5,994 and 5,794 uint8 images `(N, 3, 224, 224)` of 200 species; flip.
+
+    Scaled to cover 256x256, of which the centre is cut out, as in MbLS.
+    """
     found = locate("cub-200-2011", request.data_dir)
     folder = found.folder
-    shape = FACTS["cub-200-2011"].shape
-    assert shape is not None
-    height, width = request.image_size or shape[1:]
-    form = Form(3, height, width)
+    form = named_form("cub-200-2011", request, "central")
     images, labels, trained = (
         _column(folder / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )
@@ -32,15 +30,15 @@ def read(request: Request) -> Source:
     unknown = next((number for number in labels.values() if number not in index), None)
     if unknown is not None:
         raise ValueError(f"{folder / 'image_class_labels.txt'}: class {unknown} is not in classes.txt")
-    parts = {}
+    files = {}
     for role, mark in (("train", "1"), ("test", "0")):
         ids = [number for number in images if trained[number] == mark]
         paths = [folder / "images" / images[number] for number in ids]
-        parts[role] = file_part(paths, np.array([index[labels[number]] for number in ids], dtype=np.int64), form)
+        files[role] = NamedFiles(paths, np.array([index[labels[number]] for number in ids], dtype=np.int64))
+    parts, notes, facts = named_pictures(files, form, folder, request)
     classes = [name.split(".", 1)[-1].replace("_", " ") for name in names.values()]
-    return named_source(
-        "cub-200-2011", parts, f"{found.layout.name} in {folder}, {form.height}x{form.width}", classes=classes
-    )
+    how = f"{found.layout.name} in {folder}, {form.height}x{form.width}"
+    return named_source("cub-200-2011", parts, how, classes=classes, notes=notes, facts=facts)
 
 
 def _column(path: Path) -> dict[str, str]:

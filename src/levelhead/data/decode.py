@@ -6,8 +6,9 @@ Every image ends as `form.channels` channels of `form.height x form.width`. On t
 - a palette is looked up, transparency is laid on white, CMYK and the like become RGB;
 - 16 bits become 8 by dividing by 257 (not by cutting off), floats in [0, 1] by multiplying by 255;
 - the image is scaled (bilinear, with antialiasing) by the form's `fit`: `cover` until it covers the form, and what
-  stands out is cut off on both sides; `letterbox` until it lies inside, and the rest is black; `stretch` each side by
-  itself, which alone distorts.
+  stands out is cut off on both sides; `central` likewise to 8/7 of the form, of which the centre is cut out (256 and
+  224, as networks are asked about ImageNet); `letterbox` until it lies inside, and the rest is black; `stretch` each
+  side by itself, which alone distorts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 
@@ -29,10 +30,19 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 SURVEYED = 20_000  # files that are looked into before a set is read, at most
 TRIES = 10  # windows that are drawn until one fits, as torchvision does
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
+NO_BYTES = "it has no bytes"
 File = Path | bytes
 Item = TypeVar("Item")
-Fit = Literal["cover", "letterbox", "stretch"]
+Fit = Literal["cover", "central", "letterbox", "stretch"]
 FITS: tuple[Fit, ...] = get_args(Fit)
+
+
+class Files(Protocol):
+    """The images of a part in order: what to call each, and its path or content."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> tuple[str, File]: ...
 
 
 @dataclass(frozen=True)
@@ -198,6 +208,8 @@ def _fitted(image: Any, form: Form) -> Any:
     from PIL import Image, ImageOps
 
     size, method = (form.width, form.height), Image.Resampling.BILINEAR
+    if form.fit == "central":
+        return ImageOps.fit(image, size, method, bleed=1 / 16)  # of each side, so that 7/8 are left
     if image.size == size:
         return image
     if form.fit == "stretch":
@@ -237,7 +249,7 @@ def _opened(where: str, file: File) -> Iterator[Any]:
     except UnidentifiedImageError:
         size = len(file) if isinstance(file, bytes) else file.stat().st_size
         stored = " and is perhaps only the path of a file elsewhere" if isinstance(file, bytes) else ""
-        raise BrokenImage(where, "it is of no format of images" if size else f"it has no bytes{stored}") from None
+        raise BrokenImage(where, "it is of no format of images" if size else f"{NO_BYTES}{stored}") from None
     except FileNotFoundError:
         raise BrokenImage(where, "there is no such file") from None
     except IsADirectoryError:

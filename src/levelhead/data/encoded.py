@@ -7,7 +7,7 @@ Files are `train.parquet`, `test.parquet` (and `val`/`validation`, `cal`), or sh
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,11 @@ class _Formed:
     def on_disk(self) -> Blobs:
         """Where they lie in Arrow files, unpacked if they are in parquet."""
         images = self.split.images
+        if not isinstance(images, Blobs) and not self.split.paths:
+            raise ValueError(
+                f"{self.split.where} is a selection of rows, which cannot stream; write it anew with "
+                "flatten_indices().save_to_disk(FOLDER), or leave out stream=always"
+            )
         blobs = images if isinstance(images, Blobs) else arrow.blobs(self.split.paths, self.split.column)
         return blobs if len(self.rows) == len(blobs) else blobs.take(self.rows)
 
@@ -145,31 +150,53 @@ def read(request: Request) -> Source:
     found = shards(folder)
     mapped = request.streaming.wanted(sum(path.stat().st_size for paths in found.values() for path in paths))
     splits = {role: read_split(paths, request.label, mapped=mapped) for role, paths in found.items()}
-    rows, notes, facts = sound(splits, str(folder), request.skip_broken)
-    with all_named(splits.values()):
-        kept = [(split, row) for role, split in splits.items() for row in rows[role]]
-        form = survey((split[row] for split, row in spaced(kept)), request.image_size, request.fit or "cover")
     stored = splits["train"].names
+    notes: tuple[str, ...] = ()
     if stored:
         for split in splits.values():
             check_class_indices(split.where, split.labels, stored)
         classes, labels = stored, {role: split.labels for role, split in splits.items()}
     else:
-        classes, by_place, renumbered = encode_labels({split.where: split.labels for split in splits.values()})
+        classes, by_place, notes = encode_labels({split.where: split.labels for split in splits.values()})
         labels = {role: by_place[split.where] for role, split in splits.items()}
-        notes += renumbered
+    made, form, left_out, facts = parts(splits, labels, str(folder), request)
     return Source(
         name=folder.resolve().name,
         kind="image",
         classes=classes,
-        parts={
-            role: named_at_once(split.part(labels[role], form, rows[role]), splits.values())
-            for role, split in splits.items()
-        },
+        parts=made,
         origin=f"{arrow.kind(found['train'][0])} of encoded images in {folder}, brought to {form.height}x{form.width}",
-        notes=notes,
-        facts=facts if form.fit == "cover" else {**facts, "fit": form.fit},
+        notes=(*left_out, *notes),
+        facts=facts,
     )
+
+
+def parts(
+    splits: Mapping[str, EncodedImages],
+    labels: Mapping[str, np.ndarray],
+    root: str,
+    request: Request,
+    form: Form | None = None,
+) -> tuple[dict[str, Part], Form, tuple[str, ...], dict[str, Any]]:
+    """The splits as parts of a source, their images' form, and notes and facts: as `pictures.picture_parts` has it.
+
+    Args:
+        splits: a role.
+        labels: int64 `(N,)`, a role.
+        root: the front of the images' names that notes leave out.
+        request: says the size, how it is reached, and whether broken images are left out.
+        form: what they are brought to, where that is known; else the headers say it.
+    """
+    rows, notes, facts = sound(splits, root, request.skip_broken, request.streaming)
+    with all_named(splits.values(), request.streaming):
+        if form is None:
+            kept = [(split, row) for role, split in splits.items() for row in rows[role]]
+            form = survey((split[row] for split, row in spaced(kept)), request.image_size, request.fit or "cover")
+    made = {
+        role: named_at_once(split.part(labels[role], form, rows[role]), splits.values())
+        for role, split in splits.items()
+    }
+    return made, form, notes, facts if form.fit == "cover" else {**facts, "fit": form.fit}
 
 
 def _column(where: str, columns: Sequence[str], wanted: Sequence[str], what: str) -> str:

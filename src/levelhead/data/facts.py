@@ -157,6 +157,7 @@ SYNSETS = ("train/n[0-9]*", "val/n[0-9]*")
 _IMAGENET_TERMS = "ImageNet's: non-commercial research and education"
 _NEWS_LINES = Layout("JSON lines", ("20newsgroups.jsonl.xz|20newsgroups.jsonl",))
 _NEWS_FOLDERS = Layout("the original folders", ("20news-bydate-train", "20news-bydate-test"))
+NOTMNIST_FOLDERS = Layout("the original folders of PNG", tuple(f"{letter}/*.png" for letter in LETTERS))
 _TREC = Layout("the original files", ("train_5500.label|train.txt", "TREC_10.label|test.txt"))
 
 
@@ -349,14 +350,14 @@ FACTS: dict[str, Facts] = {
         title="notMNIST",
         kind="image",
         classes=LETTERS,
-        sizes={"train": 10_000},
+        sizes={"train": 18_724},
         shape=(1, 28, 28),
         licence="posted with the author's permission",
         citation="Bulatov 2011, notMNIST",
         homepage="http://yaroslavvb.blogspot.com/2011/09/notmnist-dataset.html",
-        folders=("notmnist", "notMNIST"),
-        layouts=(IDX, Layout("IDX files of one part", _idx("t10k"))),
-        files=(("t10k-images-idx3-ubyte.gz", 3_172_375), ("t10k-labels-idx1-ubyte.gz", 5_118)),
+        folders=("notmnist", "notMNIST", "notMNIST_small", "notmnist/notMNIST_small", "notMNIST/notMNIST_small"),
+        layouts=(IDX, Layout("IDX files of one part", _idx("t10k")), NOTMNIST_FOLDERS),
+        files=(("notMNIST_small.tar.gz", 8_458_043),),
         note="Letters A to J in many typefaces: out of distribution for MNIST and Fashion-MNIST. One part, no split.",
     ),
     "svhn": Facts(

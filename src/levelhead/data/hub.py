@@ -1,22 +1,25 @@
 """`hf:NAME[:CONFIG]`: a data set of the Hugging Face hub, its cache, or a local folder, through their `datasets`.
 
 The column of labels is the one of classes, or the one named `label`; the inputs are the one column of images, or the
-one of texts. Code that comes with a data set is never run.
+one of texts. Code that comes with a data set is never run. Images stay in the data set's own Arrow files, or in the
+files that it names, where they stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from levelhead.data import encoded
 from levelhead.data.checks import encode_labels
-from levelhead.data.decode import Form, decode, survey
 from levelhead.data.download import DownloadError
 from levelhead.data.encoded import LABEL_COLUMNS, SPLITS
-from levelhead.data.source import Part, Request, Source
+from levelhead.data.pictures import picture_parts
+from levelhead.data.source import Request, Source
 from levelhead.data.text import text_source
 from levelhead.errors import need
 
@@ -42,8 +45,9 @@ def read(request: Request) -> Source:
     short = Path(name).name
     if _kind(features[column]) == "image":
         return _images(short, splits, column, classes, labels, origin, (*notes, *more), request)
-    if request.image_size is not None:
-        raise ValueError("image_size= has no effect here: the data set holds texts; leave it out")
+    for word, value in (("image_size", request.image_size), ("fit", request.fit), ("skip_broken", request.skip_broken)):
+        if value:
+            raise ValueError(f"{word}= has no effect here: the data set holds texts; leave it out")
     texts = {role: ([text or "" for text in split[column]], labels[role]) for role, split in splits.items()}
     return text_source(short, classes, texts, origin, max_words=request.max_words, notes=(*notes, *more))
 
@@ -157,37 +161,57 @@ def _images(
     notes: tuple[str, ...],
     request: Request,
 ) -> Source:
-    import datasets
-
-    stored = {role: split.cast_column(column, datasets.Image(decode=False)) for role, split in splits.items()}
-    files = (
-        _file(f"{request.source}, {role}", row, place)
-        for role, split in stored.items()
-        for place, row in enumerate(split[column])
+    """Images whose bytes lie in the data set's Arrow files, or in files of their own that these name."""
+    stored = {role: _StoredImages.of(f"{request.source}, {role}", splits[role], column) for role in splits}
+    if all(each.elsewhere for each in stored.values()):
+        files = {role: each.named_files() for role, each in stored.items()}
+        parts, form, more, facts = picture_parts(files, labels, None, replace(request, source=""))
+    else:
+        encoded_splits = {role: each.encoded(splits[role], labels[role]) for role, each in stored.items()}
+        parts, form, more, facts = encoded.parts(encoded_splits, labels, "", request)
+    return Source(
+        name=name,
+        kind="image",
+        classes=classes,
+        parts=parts,
+        origin=f"{origin}, brought to {form.height}x{form.width}",
+        notes=(*notes, *more),
+        facts=facts,
     )
-    form = survey(files, request.image_size)
-    parts = {role: _part(f"{request.source}, {role}", stored[role], column, labels[role], form) for role in stored}
-    return Source(name=name, kind="image", classes=classes, parts=parts, origin=origin, notes=notes)
 
 
-def _part(where: str, split: Any, column: str, labels: np.ndarray, form: Form) -> Part:
-    def read_rows(positions: np.ndarray) -> np.ndarray:
-        images = np.empty((len(positions), form.channels, form.height, form.width), dtype=np.uint8)
-        for place, position in enumerate(positions):
-            images[place] = decode(*_file(where, split[int(position)][column], int(position)), form)
-        return images
+@dataclass(frozen=True, eq=False)
+class _StoredImages:
+    """A split's column of images as Arrow has it: `{bytes, path}` each, of which one may be missing."""
 
-    return Part(labels, read_rows)
+    where: str
+    column: str
+    bytes: Any
+    paths: Any
 
+    @classmethod
+    def of(cls, where: str, split: Any, column: str) -> _StoredImages:
+        from pyarrow import compute
 
-def _file(where: str, stored: Mapping[str, Any] | None, place: int) -> tuple[str, bytes | Path]:
-    """What to call an image in an error, and its bytes, or the file that it lies in."""
-    called = f"{where}, image {place}"
-    if stored and stored["bytes"]:
-        return called, stored["bytes"]
-    if stored and stored["path"]:
-        return called, Path(stored["path"])
-    raise ValueError(f"{called} is empty; leave examples without an image out")
+        table = split.select_columns(column).with_format("arrow")[:]
+        fields = [compute.struct_field(table[column], field) for field in ("bytes", "path")]
+        return cls(where, column, *fields)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether all images are in files of their own."""
+        return self.bytes.null_count == len(self.bytes) and self.paths.null_count < len(self.paths)
+
+    def named_files(self) -> list[tuple[str, Path]]:
+        """What to call each image, and its file; one without a file is missing under its number."""
+        named = enumerate(self.paths.to_pylist())
+        return [(path or f"{self.where}, image {row}", Path(path or f"image {row}")) for row, path in named]
+
+    def encoded(self, split: Any, labels: np.ndarray) -> encoded.EncodedImages:
+        """The images as those of any Arrow file; they can stream where the split is all of its files."""
+        whole = split._indices is None and bool(split.cache_files)  # a selection has rows in an order of its own
+        files = tuple(Path(file["filename"]) for file in split.cache_files) if whole else ()
+        return encoded.EncodedImages(self.where, self.bytes, labels, (), files, self.column)
 
 
 def _first_line(error: BaseException) -> str:

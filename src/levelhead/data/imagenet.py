@@ -2,8 +2,9 @@
 
 The official validation images are test. They lie in class folders, or flat beside the devkit, whose ground truth
 numbers the classes in an order of its own. torchvision's loader would unpack archives and move files in the user's
-folder, so only its way of reading the devkit is followed. Images are scaled to cover 224x224, as the usual networks
-want them, then cut at the centre.
+folder, so only its way of reading the devkit is followed. Images are scaled to cover
+256x256, of which the centre of 224x224 is cut out, as the usual networks are asked; those of `imagenet-a-tiny` to cover
+64x64.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from levelhead.data.decode import Form
-from levelhead.data.facts import FACTS, SYNSETS
+from levelhead.data.facts import SYNSETS
 from levelhead.data.folder import ENDINGS
-from levelhead.data.image_files import file_part
-from levelhead.data.named import locate, named_source
-from levelhead.data.source import Part, Request, Source
+from levelhead.data.named import Found, locate, named_source
+from levelhead.data.pictures import NamedFiles, named_form, named_pictures
+from levelhead.data.source import Request, Source
 from levelhead.data.synsets import class_names, wnids
 
 _DEVKIT = Path("ILSVRC2012_devkit_t12", "data")
@@ -26,7 +27,7 @@ _DEVKIT = Path("ILSVRC2012_devkit_t12", "data")
 def imagenet(request: Request) -> Source:
     """ImageNet-1k (Russakovsky et al. 2015): 1,281,167 and 50,000 uint8 images `(N, 3, 224, 224)`; flip."""
     found = locate("imagenet", request.data_dir)
-    form = _form("imagenet", request)
+    form = named_form("imagenet", request, "central")
     train = _class_folders(found.folder / "train")
     classes = tuple(train)
     if found.layout.files == SYNSETS:
@@ -34,15 +35,10 @@ def imagenet(request: Request) -> Source:
         if tuple(test) != classes:
             odd = sorted(set(test) ^ set(classes))
             raise ValueError(f"{found.folder}: train/ and val/ have not the same classes; {', '.join(odd[:5])} differ")
-        part = _part(test, classes, form)
+        tested = _files(test, classes)
     else:
-        part = _validation(found.folder, classes, form)
-    return named_source(
-        "imagenet",
-        {"train": _part(train, classes, form), "test": part},
-        f"{found.layout.name} in {found.folder}, {form.height}x{form.width}",
-        classes=class_names(classes),
-    )
+        tested = _validation(found.folder, classes)
+    return _source("imagenet", found, {"train": _files(train, classes), "test": tested}, classes, form, request)
 
 
 def imagenet_a(request: Request) -> Source:
@@ -57,20 +53,20 @@ def imagenet_a_tiny(request: Request) -> Source:
 
 def _adversarial(name: str, request: Request, kept: tuple[str, ...] | None) -> Source:
     found = locate(name, request.data_dir)
-    form = _form(name, request)
+    form = named_form(name, request, "central" if kept is None else "cover")
     images = _class_folders(found.folder)
     classes = tuple(wnid for wnid in images if kept is None or wnid in kept)
     if not classes:
         raise ValueError(f"{found.folder} holds none of the classes of Tiny-ImageNet; it holds {', '.join(images)}")
+    return _source(name, found, {"test": _files(images, classes)}, classes, form, request)
+
+
+def _source(
+    name: str, found: Found, files: dict[str, NamedFiles], classes: tuple[str, ...], form: Form, request: Request
+) -> Source:
+    parts, notes, facts = named_pictures(files, form, found.folder, request)
     how = f"{found.layout.name} in {found.folder}, {form.height}x{form.width}"
-    return named_source(name, {"test": _part(images, classes, form)}, how, classes=class_names(classes))
-
-
-def _form(name: str, request: Request) -> Form:
-    shape = FACTS[name].shape
-    assert shape is not None
-    height, width = request.image_size or shape[1:]
-    return Form(3, height, width)
+    return named_source(name, parts, how, classes=class_names(classes), notes=notes, facts=facts)
 
 
 def _class_folders(folder: Path) -> dict[str, list[Path]]:
@@ -88,12 +84,12 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
     return images
 
 
-def _part(images: dict[str, list[Path]], classes: tuple[str, ...], form: Form) -> Part:
+def _files(images: dict[str, list[Path]], classes: tuple[str, ...]) -> NamedFiles:
     labels = np.repeat(np.arange(len(classes)), [len(images[name]) for name in classes])
-    return file_part([path for name in classes for path in images[name]], labels, form)
+    return NamedFiles([path for name in classes for path in images[name]], labels)
 
 
-def _validation(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
+def _validation(folder: Path, classes: tuple[str, ...]) -> NamedFiles:
     """Images in the order of their numbers, with the class that the devkit's line of that number says."""
     truth = folder / _DEVKIT / "ILSVRC2012_validation_ground_truth.txt"
     numbers = [int(line) for line in truth.read_text(encoding="ascii").split()]
@@ -106,7 +102,7 @@ def _validation(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
     strange = next((number for number in numbers if number not in known), None)
     if strange is not None:
         raise ValueError(f"{truth}: class {strange} ({by_number.get(strange, 'unknown')}) has no folder in train/")
-    return file_part(paths, np.array([known[number] for number in numbers]), form)
+    return NamedFiles(paths, np.array([known[number] for number in numbers]))
 
 
 def _devkit_classes(path: Path) -> dict[int, str]:

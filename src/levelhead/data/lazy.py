@@ -123,5 +123,5 @@ class LazyImages:
 
 def pixels(where: str, content: bytes, form: Form) -> np.ndarray:
     """One image as uint8 `(C, H, W)`: by the short cut if it already has this form. Raises like `decode`."""
-    quick = decode_jpeg(content, form.shape)
+    quick = decode_jpeg(content, form.shape) if form.fit != "central" else None
     return decode(where, content, form) if quick is None else quick

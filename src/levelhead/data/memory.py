@@ -8,6 +8,7 @@ from pathlib import Path
 
 WORDS = ("auto", "always", "never")
 MOST_WORKERS = 4  # unless the user asks for more
+MANY = 20_000  # files from which it pays to start workers that look into them
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Streaming:
     def decoders(self) -> int:
         """How many processes decode."""
         return min(MOST_WORKERS, os.cpu_count() or 1) if self.workers is None else self.workers
+
+    def checkers(self, number: int) -> int:
+        """How many processes look into so many files before the set is read; 0 for none but this."""
+        asked = self.workers is not None or self.word == "always"
+        return self.decoders if asked or (number > MANY and self.word == "auto") else 0
 
 
 def free_memory() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from levelhead.data.download import DownloadError, download, instructions, megabytes
 from levelhead.data.facts import FACTS, Facts, Layout
@@ -97,6 +98,7 @@ def named_source(
     classes: Sequence[str] | None = None,
     title: str | None = None,
     notes: tuple[str, ...] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> Source:
     """A source with all that the table knows of it; a copy of another size than the original gets a note.
 
@@ -107,16 +109,18 @@ def named_source(
         classes: names that the files gave, where the table has only their number.
         title: what this copy is called, if not as the original.
         notes: further sentences.
+        facts: what the user decided about the examples.
     """
-    facts = FACTS[name]
+    known = FACTS[name]
     return Source(
         name=name,
-        kind=facts.kind,
-        classes=facts.names if classes is None else tuple(classes),
+        kind=known.kind,
+        classes=known.names if classes is None else tuple(classes),
         parts=parts,
-        origin=f"{title or facts.title}, {how}",
-        augment=facts.augment,
-        notes=(*notes, *size_note(facts, {role: len(part.labels) for role, part in parts.items()})),
+        origin=f"{title or known.title}, {how}",
+        augment=known.augment,
+        notes=(*notes, *size_note(known, {role: len(part.labels) for role, part in parts.items()})),
+        facts=facts or {},
     )
 
 

@@ -44,10 +44,10 @@ def read(request: Request) -> Source:
     places = {role: f"{folder}/{role}*.tar" for role in indices}
     classes, labels, notes = encode_labels({places[role]: found[1] for role, found in indices.items()})
     files = {role: _Images(blobs) for role, (blobs, _) in indices.items()}
-    rows, more, facts = sound(files, str(folder), request.skip_broken)
+    rows, more, facts = sound(files, str(folder), request.skip_broken, request.streaming)
     kept = {role: blobs.take(rows[role]) for role, (blobs, _) in indices.items()}
     every = [(_Images(blobs), row) for blobs in kept.values() for row in range(len(blobs))]
-    with all_named(files.values()):
+    with all_named(files.values(), request.streaming):
         form = survey((images[row] for images, row in spaced(every)), request.image_size, request.fit or "cover")
     return Source(
         name=folder.resolve().name,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 
 from levelhead.data.checks import chunks
 from levelhead.data.lazy import LazyImages
-from levelhead.data.places import cache_root
 from levelhead.data.records import Kind
-from levelhead.files import read_json, write_json
 
 LEVELS = 256
 
 
-def mean_and_std(inputs: np.ndarray | LazyImages, kind: Kind, fingerprint: str = "") -> tuple[np.ndarray, np.ndarray]:
+def mean_and_std(
+    inputs: np.ndarray | LazyImages, kind: Kind, counts: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel (images, in [0, 1] units) or each feature (vectors); none for texts.
 
     Of images in uint8 how often each level occurs is counted, so that the numbers are the same to the last bit
@@ -26,8 +24,7 @@ def mean_and_std(inputs: np.ndarray | LazyImages, kind: Kind, fingerprint: str =
     Args:
         inputs: of the training split.
         kind: of the data set.
-        fingerprint: of the data set. What was counted of images that stream is kept under this name in the cache
-            folder, since the pass through all of ImageNet takes many minutes.
+        counts: of images that stream how often each level occurs in each channel, int64 `(C, 256)`.
 
     Returns:
         Two float32 arrays, `(C,)` or `(D,)`.
@@ -35,7 +32,10 @@ def mean_and_std(inputs: np.ndarray | LazyImages, kind: Kind, fingerprint: str =
     if kind == "text":
         return np.empty(0, np.float32), np.empty(0, np.float32)
     if inputs.dtype == np.uint8 and inputs.ndim == 4:
-        mean, std = _of_levels(_counted(inputs, fingerprint))
+        if counts is None:
+            assert isinstance(inputs, np.ndarray), "of images that stream somebody has counted the levels"
+            counts = np.asarray(sum(levels(chunk) for chunk in chunks(inputs)))
+        mean, std = _of_levels(counts)
     else:
         assert isinstance(inputs, np.ndarray)
         mean, std = _in_two_passes(inputs, kind)
@@ -46,22 +46,6 @@ def mean_and_std(inputs: np.ndarray | LazyImages, kind: Kind, fingerprint: str =
 def levels(images: np.ndarray) -> np.ndarray:
     """How often each level occurs in each channel of uint8 images `(N, C, H, W)`: int64 `(C, 256)`."""
     return np.stack([np.bincount(images[:, c].ravel(), minlength=LEVELS) for c in range(images.shape[1])])
-
-
-def _counted(inputs: np.ndarray | LazyImages, fingerprint: str) -> np.ndarray:
-    if isinstance(inputs, np.ndarray):
-        return np.asarray(sum(levels(chunk) for chunk in chunks(inputs)))
-    from levelhead.data.stream import count_levels  # which needs torch
-
-    place = cache_root() / "levels" / f"{fingerprint}.json"
-    with suppress(OSError, ValueError):  # not there, or cut short
-        kept = np.array(read_json(place), dtype=np.int64)
-        if kept.shape == (inputs.shape[1], LEVELS) and kept.sum() == inputs.nbytes:
-            return kept
-    counts = count_levels(inputs)
-    with suppress(OSError):  # a cache that cannot be written costs time only
-        write_json(place, counts.tolist())
-    return counts
 
 
 def _of_levels(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from levelhead.data.decode import Window
+from levelhead.data.decode import BrokenImage, File, Files, Window, fault
 from levelhead.data.lazy import LazyImages
 from levelhead.data.statistics import LEVELS, levels
 from levelhead.errors import WorkFailed
@@ -32,31 +32,68 @@ AHEAD = 4  # tasks that wait for each worker
 
 @dataclass(frozen=True)
 class Task:
-    """Images to decode, with random windows where there is one, or to count the levels of."""
+    """Images to decode, with random windows where there is one, or to `look` at."""
 
     images: LazyImages
     window: Window | None = None
-    count: bool = False
+    look: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """Files of images of which is asked whether they can be read: what to call each, and its path or content."""
+
+    files: Sequence[tuple[str, File]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a look at images found.
+
+    Attributes:
+        levels: how often each level occurs in each channel of those that can be read, int64 `(C, 256)`; none of files.
+        broken: the others: position, what to call it, and the reason.
+    """
+
+    levels: np.ndarray
+    broken: Sequence[tuple[int, str, str]]
 
 
 class _Decoding(Dataset[Any]):
-    """What a worker does with a task: uint8 `(B, C, H, W)`, int64 `(C, 256)`, or the sentence of what is wrong."""
+    """What a worker does with a task: uint8 `(B, C, H, W)`, what it saw, or the sentence of what is wrong."""
 
-    def __getitem__(self, task: Task) -> Tensor | str:
+    def __getitem__(self, task: Task | Check) -> Tensor | Seen | str:
+        if isinstance(task, Check):
+            found = [(row, fault(where, file)) for row, (where, file) in enumerate(task.files)]
+            return Seen(
+                np.empty((0, LEVELS), np.int64), [(row, bad.where, bad.reason) for row, bad in found if bad is not None]
+            )
+        if task.look:
+            return _look(task.images)
         try:
             images = task.images.read(np.arange(len(task.images)), task.window)
         except ValueError as error:  # as a word, since the loader would put the worker's traceback before it
             return str(error)
-        return torch.from_numpy(levels(images) if task.count else images)
+        return torch.from_numpy(images)
+
+
+def _look(images: LazyImages) -> Seen:
+    counts, broken = np.zeros((images.form.channels, LEVELS), dtype=np.int64), []
+    for row in range(len(images)):
+        try:
+            counts += levels(images.read(np.array([row])))
+        except BrokenImage as error:
+            broken.append((row, error.where, error.reason))
+    return Seen(counts, broken)
 
 
 class _Plan:
     """The tasks that the loader takes next."""
 
     def __init__(self) -> None:
-        self.tasks: Iterator[Task] = iter(())
+        self.tasks: Iterator[Task | Check] = iter(())
 
-    def __iter__(self) -> Iterator[Task]:
+    def __iter__(self) -> Iterator[Task | Check]:
         return self.tasks
 
 
@@ -67,7 +104,7 @@ class Pool:
         self.workers, self._plan, self._turn = workers, _Plan(), 0
         self._loader: DataLoader[Any] | None = None
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Tensor]:
+    def run(self, tasks: Iterable[Task | Check]) -> Iterator[Any]:
         """The answers, in the order of the tasks. Who asks anew ends what was asked before.
 
         Raises:
@@ -149,14 +186,35 @@ def tasks(images: LazyImages, parts: Iterable[np.ndarray], task: Task | None = N
             yield replace(like, images=images.take(rows[start : start + TASK]))
 
 
-def count_levels(images: LazyImages) -> np.ndarray:
-    """How often each level occurs in each channel, int64 `(C, 256)`, in one pass through all images."""
-    every = tasks(images, [np.arange(len(images))], Task(images, count=True))
-    counts = np.zeros((images.form.channels, LEVELS), dtype=np.int64)
-    for answer in pool(images.workers).run(every):
-        counts += answer.numpy()
-    pool(images.workers).close()
-    return counts
+def look_through(splits: Sequence[LazyImages]) -> list[Seen]:
+    """Every image of some splits decoded once, whatever is wrong with some."""
+    workers = splits[0].workers
+    found = []
+    for images in splits:
+        every = tasks(images, [np.arange(len(images))], Task(images, look=True))
+        found.append(_joined(pool(workers).run(every), images.form.channels))
+    pool(workers).close()
+    return found
+
+
+def check(parts: Iterable[Files], workers: int) -> list[Seen]:
+    """Which of many files cannot be read, part by part, by so many workers."""
+    found = []
+    for files in parts:
+        starts = range(0, len(files), TASK)
+        every = (Check([files[row] for row in range(at, min(at + TASK, len(files)))]) for at in starts)
+        found.append(_joined(pool(workers).run(every), 0))
+    pool(workers).close()
+    return found
+
+
+def _joined(answers: Iterable[Seen], channels: int) -> Seen:
+    """What was seen in all tasks of a split, each of `TASK` images but the last."""
+    counts, broken = np.zeros((channels, LEVELS), dtype=np.int64), []
+    for number, seen in enumerate(answers):
+        counts += seen.levels
+        broken += [(TASK * number + row, where, reason) for row, where, reason in seen.broken]
+    return Seen(counts, broken)
 
 
 def read_all(images: LazyImages) -> np.ndarray:

@@ -14,9 +14,9 @@ from levelhead.data import encoded
 from levelhead.data.checks import check_class_indices
 from levelhead.data.decode import Form
 from levelhead.data.facts import FACTS, PARQUET
-from levelhead.data.image_files import file_part
 from levelhead.data.named import Found, locate, named_source
-from levelhead.data.source import Part, Request, Source
+from levelhead.data.pictures import NamedFiles, named_form, named_pictures
+from levelhead.data.source import Request, Source
 from levelhead.data.synsets import class_names, wnids
 
 
@@ -37,20 +37,18 @@ def at_32_small(request: Request) -> Source:
 
 def _read(name: str, request: Request) -> Source:
     found = locate(name, request.data_dir)
-    shape = FACTS[name].shape
-    assert shape is not None
-    height, width = request.image_size or shape[1:]
-    form = Form(3, height, width)
+    form = named_form(name, request)
     if found.layout == PARQUET:
-        return _from_parquet(name, found, form)
+        return _from_parquet(name, found, form, request)
     classes = tuple((found.folder / "wnids.txt").read_text(encoding="utf-8").split())
     ordered = tuple(sorted(classes))
-    parts = {"train": _train(found.folder, ordered, form), "test": _validation(found.folder, ordered, form)}
+    files = {"train": _train(found.folder, ordered), "test": _validation(found.folder, ordered)}
+    parts, notes, more = named_pictures(files, form, found.folder, request)
     how = f"{found.layout.name} in {found.folder}, {form.height}x{form.width}"
-    return named_source(name, parts, how, classes=class_names(ordered))
+    return named_source(name, parts, how, classes=class_names(ordered), notes=notes, facts=more)
 
 
-def _train(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
+def _train(folder: Path, classes: tuple[str, ...]) -> NamedFiles:
     images = [sorted((folder / "train" / wnid / "images").glob("*.JPEG")) for wnid in classes]
     empty = [wnid for wnid, paths in zip(classes, images) if not paths]
     if empty:
@@ -59,10 +57,10 @@ def _train(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
             "again"
         )
     labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in images])
-    return file_part([path for paths in images for path in paths], labels, form)
+    return NamedFiles([path for paths in images for path in paths], labels)
 
 
-def _validation(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
+def _validation(folder: Path, classes: tuple[str, ...]) -> NamedFiles:
     path = folder / "val" / "val_annotations.txt"
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
     index = {wnid: number for number, wnid in enumerate(classes)}
@@ -70,10 +68,10 @@ def _validation(folder: Path, classes: tuple[str, ...], form: Form) -> Part:
         if len(row) < 2 or row[1] not in index:
             raise ValueError(f"{path}: line {number} must be an image, a tab and one of the ids of wnids.txt")
     labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
-    return file_part([folder / "val" / "images" / row[0] for row in rows], labels, form)
+    return NamedFiles([folder / "val" / "images" / row[0] for row in rows], labels)
 
 
-def _from_parquet(name: str, found: Found, form: Form) -> Source:
+def _from_parquet(name: str, found: Found, form: Form, request: Request) -> Source:
     """Labels are positions among the sorted ids; stored names, if any, must be those of these classes."""
     classes = class_names(wnids("tiny"))
     shards = encoded.shards(found.folder)
@@ -83,10 +81,8 @@ def _from_parquet(name: str, found: Found, form: Form) -> Source:
         if split.names and (len(split.names) != len(classes) or any(word not in known for word, known in said)):
             raise ValueError(f"{split.where} is of another data set: its classes are {', '.join(split.names[:10])}")
         check_class_indices(split.where, split.labels, classes)
-    return named_source(
-        name,
-        {role: split.part(split.labels, form) for role, split in splits.items()},
-        f"{found.layout.name} in {found.folder}",
-        classes=classes,
-        notes=(FACTS[name].note,) if name.endswith("small") else (),
-    )
+    labels = {role: split.labels for role, split in splits.items()}
+    parts, _, left, more = encoded.parts(splits, labels, str(found.folder), request, form)
+    notes = (FACTS[name].note,) if name.endswith("small") else ()
+    how = f"{found.layout.name} in {found.folder}"
+    return named_source(name, parts, how, classes=classes, notes=(*notes, *left), facts=more)

@@ -4,13 +4,14 @@ State: C x M. Nearly all probabilities of many classes lie in the first bin, so 
 binned (at most M - 1 a row), and the first bin is the total less the rest: a fourth of the time of binning everything.
 """
 
-import torch
-from torch import Tensor
+from typing import Any
 
-from levelhead.metrics._counting import counted, summed
+import torch
+
+from levelhead.metrics._blocks import Block, joined
+from levelhead.metrics._counting import histogram
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
-from levelhead.metrics.chunks import Block
 
 
 def zeros(num_classes: int, n_bins: int) -> State:
@@ -22,7 +23,7 @@ def zeros(num_classes: int, n_bins: int) -> State:
     }
 
 
-KEPT = 1 << 17  # entries that are put into bins together, at least: 1.5 MB
+KEPT = 1 << 16  # entries that are put into bins together, at least
 
 
 class Collector:
@@ -34,22 +35,22 @@ class Collector:
         self._clear()
 
     def _clear(self) -> None:
-        self._own: list[tuple[Tensor, Tensor]] = []  # labels and their probabilities
-        self._above: list[tuple[Tensor, Tensor]] = []  # classes and probabilities above the first bin
-        self._totals = torch.zeros(())
+        self._others: list[tuple[Any, Any]] = []  # classes and probabilities above the first bin, but the labels'
+        self._own: list[tuple[Any, Any]] = []  # C + label, and its probability
+        self._totals: Any = 0
         self._rows = self._kept = 0
 
-    def visit(self, block: Block, total: Tensor) -> None:
+    def visit(self, block: Block, total: Any) -> None:
         """Take a block's probabilities, all classes; its weights are gone then."""
         block.normalize(total)
+        self._totals = self._totals + block.probs_by_class()
+        labels, probs = block.label_probs()
+        self._own.append((labels + len(self._state["class_count"]), probs))
         # from below the upper edge by more than an edge rounds in bfloat16, so that none that belongs above is lost
-        above = block.probs_above(0.99 / self._state["class_count"].shape[1])
-        self._own.append((block.labels, block.label_probs()))
-        self._above.append(above)
-        self._totals = block.probs_by_class() + self._totals.to(total.device)
+        self._others.append(block.other_probs_above(0.99 / self._state["class_count"].shape[1]))
         self._stored_as = block.stored_as
         self._rows += len(block)
-        self._kept += len(block) + len(above[0])
+        self._kept += len(block) + len(self._others[-1][0])
         if self._kept > self._most:
             self.flush()
 
@@ -58,20 +59,16 @@ class Collector:
         if not self._rows:
             return
         shape = self._state["class_count"].shape
-        size = shape.numel()
-        own, _ = self._cells(self._own)
-        cells, values = self._cells(self._above)
-        count = counted(cells, size).view(shape)
-        confidence = summed(cells, values, size).view(shape)
+        classes, probs = (joined(column) for column in zip(*self._others, *self._own, strict=True))
+        cells = bin_index(probs, shape[1], self._stored_as).add_(classes, alpha=shape[1])
+        (others, right), (above, own) = (
+            column.view(2, *shape) for column in histogram(cells, 2 * shape.numel(), probs)
+        )
+        count, confidence = others + right, above + own
         # the first bin: everything that was left out, plus what was found and fell there after all
         count[:, 0] += self._rows - count.sum(1)
-        confidence[:, 0] += self._totals - confidence.sum(1)
-        self._state["class_correct"] += counted(own, size).view(shape)
+        confidence[:, 0] += torch.as_tensor(self._totals) - confidence.sum(1)
+        self._state["class_correct"] += right
         self._state["class_count"] += count
         self._state["class_confidence"] += confidence
         self._clear()
-
-    def _cells(self, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        n_bins = self._state["class_count"].shape[1]
-        classes, probs = (torch.cat(column) for column in zip(*parts, strict=True))
-        return bin_index(probs, n_bins, self._stored_as).add_(classes, alpha=n_bins), probs

@@ -1,23 +1,34 @@
 """How many entries fall on each cell, and what their weights add up to: int64 counts, float64 sums.
 
-On the CPU NumPy does it, which takes two thirds of torch's time and looks at each entry once.
+Most entries of a good classifier fall on the same few cells, and a processor cannot add to a cell before its last
+addition is through. On the CPU neighbours are therefore added to different copies of a small histogram, which halves
+the time; and by torch, because NumPy keeps the interpreter's lock while it counts.
 """
 
-import numpy as np
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
+COPIES = 4
+SMALL = 1 << 8  # cells: above, neighbours rarely meet
 
-def counted(cells: Tensor, size: int) -> Tensor:
-    """(size,) int64: how often each of 0..size-1 stands in `cells` (n,) int64."""
+
+def histogram(cells: Tensor, size: int, *weights: Tensor) -> tuple[Tensor, ...]:
+    """(size,) int64: how often each of 0..size-1 stands in `cells` (n,) int64; for each of `weights` (n,), a float64
+    (size,): its sum over the entries of a cell."""
     if cells.device.type != "cpu":
-        return torch.bincount(cells, minlength=size)
-    return torch.from_numpy(np.bincount(cells.numpy(), minlength=size))
+        sums = (torch.bincount(cells, weights=w.double(), minlength=size) for w in weights)
+        return torch.bincount(cells, minlength=size), *(s.double() for s in sums)  # the sum of nothing comes as int64
+    copies = COPIES if size <= SMALL else 1
+    if copies > 1:
+        cells = cells + _copy_of_each(len(cells).bit_length(), copies, size)[: len(cells)]
+    counts = torch.zeros(copies * size, dtype=torch.int64).scatter_add_(0, cells, torch.ones_like(cells))
+    sums = (torch.zeros(copies * size, dtype=torch.float64).scatter_add_(0, cells, w.double()) for w in weights)
+    return tuple(column.view(copies, size).sum(0) for column in (counts, *sums))
 
 
-def summed(cells: Tensor, weights: Tensor, size: int) -> Tensor:
-    """(size,) float64: the sum of the `weights` (n,) of each of 0..size-1 in `cells` (n,) int64."""
-    # the sum of no entry comes as int64 from both, weights or not
-    if cells.device.type != "cpu":
-        return torch.bincount(cells, weights=weights.double(), minlength=size).double()
-    return torch.from_numpy(np.bincount(cells.numpy(), weights.numpy(), minlength=size)).double()
+@lru_cache(maxsize=4)
+def _copy_of_each(bits: int, copies: int, size: int) -> Tensor:
+    with torch.inference_mode(False):  # kept for calls outside of it
+        return torch.arange(1 << bits).remainder_(copies).mul_(size)

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from levelhead.metrics.chunks import Chunk, chunks, sum_tolerance
+from levelhead.metrics._blocks import sum_tolerance
+from levelhead.metrics.chunks import Chunk, chunks
 from levelhead.metrics.given import Array, Given, as_tensor, check
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from levelhead.metrics import _bins, _cells
 from levelhead.metrics._bins import Bins
-from levelhead.metrics._counting import counted, summed
+from levelhead.metrics._counting import histogram
 from levelhead.metrics._distributions import Rows
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
@@ -55,10 +55,10 @@ def _add_bins(state: State, rows: Rows) -> None:
     n_bins = len(state["bin_count"])
     c, m = rows.chunk.confidence.double(), rows.mass
     place = bin_index(rows.chunk.confidence, n_bins, rows.chunk.stored_as)
-    state["bin_count"] += counted(place, n_bins)
     state["bin_gap_square"] += (c - m).square().sum()
-    for name, weights in zip(_COLUMNS, (m, m.square(), c, c * m, c * (1 - c)), strict=True):
-        state[f"bin_{name}"] += summed(place, weights, n_bins)
+    found = histogram(place, n_bins, m, m.square(), c, c * m, c * (1 - c))
+    for name, values in zip(("count", *_COLUMNS), found, strict=True):
+        state[f"bin_{name}"] += values
 
 
 def _add_class_bins(state: State, rows: Rows) -> None:
@@ -69,17 +69,16 @@ def _add_class_bins(state: State, rows: Rows) -> None:
     for p, q in zip(probs.split(step), rows.targets.split(step), strict=True):
         cell = bin_index(p, shape[1], rows.stored_as(p))
         cell += cell.new_tensor(range(shape[0])) * shape[1]
-        cell = cell.flatten()
-        state["class_count"] += counted(cell, shape.numel()).view(shape)
-        state["class_confidence"] += summed(cell, p.flatten(), shape.numel()).view(shape)
-        state["class_correct"] += summed(cell, q.flatten(), shape.numel()).view(shape)
+        found = histogram(cell.flatten(), shape.numel(), p.flatten(), q.flatten())
+        for name, values in zip(("count", "confidence", "correct"), found, strict=True):
+            state[f"class_{name}"] += values.view(shape)
 
 
 def _add_cells(state: State, rows: Rows) -> None:
     index = _cells.cell_index(rows.chunk.rest)
-    state["cell_count"] += counted(index, _cells.CELLS)
-    state["cell_correct"] += summed(index, rows.mass, _cells.CELLS)
-    state["cell_confidence"] += summed(index, 1 - rows.chunk.rest, _cells.CELLS)
+    found = histogram(index, _cells.CELLS, rows.mass, 1 - rows.chunk.rest)
+    for name, values in zip(("count", "correct", "confidence"), found, strict=True):
+        state[f"cell_{name}"] += values
 
 
 def bins_of(state: State) -> Bins:

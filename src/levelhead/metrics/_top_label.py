@@ -4,7 +4,7 @@ The state of one model is three small tables over bins and outcomes, and ECE, OE
 diagram are all read from it, so they cannot disagree.
 """
 
-from levelhead.metrics._counting import counted, summed
+from levelhead.metrics._counting import histogram
 from levelhead.metrics._edges import bin_index
 from levelhead.metrics._pointwise import State, real, whole
 from levelhead.metrics.chunks import Chunk
@@ -24,6 +24,6 @@ def add(state: State, chunk: Chunk) -> None:
     shape = state["bin_count"].shape
     cell = bin_index(chunk.confidence, shape[0], chunk.stored_as).mul_(2).add_(chunk.correct)
     confidence = chunk.confidence.double()
-    state["bin_count"] += counted(cell, shape.numel()).view(shape)
-    state["bin_confidence"] += summed(cell, confidence, shape.numel()).view(shape)
-    state["bin_square"] += summed(cell, confidence.square(), shape.numel()).view(shape)
+    found = histogram(cell, shape.numel(), confidence, confidence.square())
+    for name, values in zip(("count", "confidence", "square"), found, strict=True):
+        state[f"bin_{name}"] += values.view(shape)

@@ -21,7 +21,7 @@ from levelhead.metrics.given import Array, as_tensor
 from levelhead.metrics.scores import SCORES
 
 CELLS = 1 << 16  # 1.5 MB; twice as many do not change any measure by 1e-4
-PENDING = 1 << 18  # scores that are kept back until they are put into cells together
+PENDING = 1 << 17  # scores that are kept back until they are put into cells together, and that are worked out at once
 
 MEASURES = {
     "auroc": detection.auroc_of,
@@ -87,12 +87,28 @@ class Detection:
                 raise ValueError(f"{self.score} needs logits=: probabilities have lost it")
             if not given:
                 raise ValueError(f"give logits= or probs= for {self.score}")
+            if not self.exact and (rows := len(next(iter(given.values())))) > PENDING:
+                self._add_piecewise(given, _sides(inside, rows))
+                return
             values = SCORES[self.score](**given)
         sides = _sides(inside, len(values))
         if len(values):
             self._pending.append((values, sides))
             if not self.exact and sum(len(part) for part, _ in self._pending) > PENDING:
                 self._settle()
+
+    def _add_piecewise(self, given: dict[str, Array], sides: np.ndarray) -> None:
+        """Add a batch whose scores are not to be held all at once."""
+        fresh = type(self)(self.score)
+        assert self.score is not None
+        for start in range(0, len(sides), PENDING):
+            piece = slice(start, start + PENDING)
+            try:
+                fresh.update(inside=sides[piece], **{kind: values[piece] for kind, values in given.items()})
+            except ValueError:
+                SCORES[self.score](**given)  # says the same and counts rows from the first
+                raise
+        self.merge(fresh)
 
     @staticmethod
     def _numbers(scores: Array) -> np.ndarray:

@@ -10,6 +10,7 @@ plain functions hand in one group a distinct score, the accumulator (`detecting.
 import numpy as np
 import torch
 
+from levelhead.metrics._side_by_side import shares_of, side_by_side
 from levelhead.metrics.given import Array, as_tensor
 
 
@@ -23,7 +24,9 @@ def auroc(in_scores: Array, out_scores: Array) -> float:
     >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
-    return auroc_of(*_groups(in_scores, out_scores))
+    inside, outside = _sorted(in_scores, out_scores)
+    parts = side_by_side(lambda part: _twice_below(outside, part), np.array_split(inside, _shares(inside)))
+    return sum(parts) / (2 * inside.size * outside.size)
 
 
 def fpr95(in_scores: Array, out_scores: Array) -> float:
@@ -81,9 +84,29 @@ def _average_precision(positive: np.ndarray, negative: np.ndarray) -> float:
     return float((positive * (found / np.maximum(shown, 1))).sum() / found[-1])
 
 
+def _sorted(in_scores: Array, out_scores: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides by rising score."""
+    sides = checked(in_scores, "in_scores"), checked(out_scores, "out_scores")
+    few = all(_shares(side) == 1 for side in sides)
+    inside, outside = map(np.sort, sides) if few else side_by_side(np.sort, sides)
+    return inside, outside
+
+
+def _shares(values: np.ndarray) -> int:
+    return shares_of(torch.from_numpy(values))
+
+
+def _twice_below(outside: np.ndarray, inside: np.ndarray) -> int:
+    """Pairs in which the one inside scores above the one outside, twice, and those that tie once; both sides rise."""
+    below = np.searchsorted(outside, inside)
+    ties = inside[outside[np.minimum(below, outside.size - 1)] == inside]
+    tied = np.searchsorted(outside, ties, side="right") - np.searchsorted(outside, ties)
+    return 2 * int(below.sum()) + int(tied.sum())
+
+
 def _groups(in_scores: Array, out_scores: Array) -> tuple[np.ndarray, np.ndarray]:
     """Examples in and out at each distinct score, by rising score."""
-    inside, outside = np.sort(checked(in_scores, "in_scores")), np.sort(checked(out_scores, "out_scores"))
+    inside, outside = _sorted(in_scores, out_scores)
     scores = np.concatenate([inside, outside])
     order = np.argsort(scores, kind="stable")  # two sorted runs: one comparison an example
     scores = scores[order]

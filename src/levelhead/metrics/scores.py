@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from levelhead.metrics._blocks import Workspace, rows_together
 from levelhead.metrics._side_by_side import shares_of, side_by_side
-from levelhead.metrics.chunks import Chunk, Workspace, refuse, rows_in_chunk, rows_together
+from levelhead.metrics.chunks import Chunk, refuse, rows_in_chunk
 from levelhead.metrics.given import Array, Kind, check_scores, one_of
 
 

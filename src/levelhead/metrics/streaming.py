@@ -13,6 +13,7 @@ from torch import Tensor
 
 from levelhead.metrics import _cells, _class_bins, _masses, _pointwise, _ranked, _top_label
 from levelhead.metrics._bins import Bins
+from levelhead.metrics._blocks import rows_together
 from levelhead.metrics._distributions import are_distributions, rows
 from levelhead.metrics._edges import check_n_bins
 from levelhead.metrics._masses import MassSamples
@@ -21,7 +22,7 @@ from levelhead.metrics._pointwise import State
 from levelhead.metrics._samples import Samples
 from levelhead.metrics._sharing import gathered, reduced
 from levelhead.metrics._side_by_side import side_by_side
-from levelhead.metrics.chunks import Chunk, chunks, rows_together
+from levelhead.metrics.chunks import Chunk, chunks
 from levelhead.metrics.given import Array, Given, as_tensor, check_dense, check_scores, one_of
 
 #: A state is made of ordinary tensors, also inside `torch.inference_mode`: outside they could not be added to.

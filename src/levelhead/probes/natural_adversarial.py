@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from levelhead.data import NAMED, TAKE_IMAGE_SIZE, Dataset, read_source
+from levelhead.data import NAMED, TAKE_FIT, TAKE_IMAGE_SIZE, Dataset, read_source
 from levelhead.data.batches import normalise
 from levelhead.data.synsets import identity
 from levelhead.member import flag
@@ -122,7 +122,7 @@ class NaturalAdversarial(Probe):
         where = place(self.source, self.data_dir)
         sized = NAMED[where] in TAKE_IMAGE_SIZE if where in NAMED else Path(where).expanduser().is_dir()
         form: dict[str, Any] = {"image_size": data.shape[1:]} if sized else {}
-        if sized and where not in NAMED:
+        if sized and (where not in NAMED or NAMED[where] in TAKE_FIT):
             form["fit"] = data.split_info.get("fit", "cover")
         found = read_source(where, data_dir=self.data_dir, **form)
         columns = class_columns(found.classes, data.classes)

@@ -43,7 +43,8 @@ PAPERS: dict[str, Paper] = {
         _sgd(300, 200, "steps(at=[75, 150, 225], by=0.1)", lr=0.1, nesterov=True, weight_decay=1e-4, crop=4, flip=True),
     ),
     "logitmix-imagenet": Paper(
-        "LogitMix, section 4.1 (its random resized crops and colours are not part of a recipe)",
+        "LogitMix, section 4.1; --resized-crop 0.08 adds its random windows, which need image files; its colours "
+        "are not part of a recipe",
         _sgd(300, 256, "steps(at=[75, 150, 225], by=0.1)", lr=0.1, nesterov=True, weight_decay=1e-4, flip=True),
     ),
     "logitmix-mobilenet": Paper(
@@ -56,7 +57,8 @@ PAPERS: dict[str, Paper] = {
     ),
     "mixup-calibration-imagenet": Paper(
         "Thulasidasan et al. 2019, section 3.2, and Goyal et al. 2017: 32 processors with 32 images each, a warm-up to "
-        "0.1 per 256 images, until 93 % top-5; judged on val, where the paper has only test",
+        "0.1 per 256 images, until 93 % top-5; judged on val, where the paper has only test; --resized-crop 0.08 adds "
+        "Goyal's random windows, which need image files",
         _sgd(
             *(90, 1024, "steps(at=[30, 60, 80], by=0.1)"),
             lr=0.1, lr_per=256, warmup=5.0, nesterov=True, weight_decay=1e-4, flip=True,
@@ -86,7 +88,8 @@ PAPERS: dict[str, Paper] = {
         ),
     ),
     "mbls-cub": Paper(
-        "MbLS, section 4.1: from ImageNet's weights; the last epoch, since the authors' val is their test",
+        "MbLS, section 4.1: from ImageNet's weights (--pretrained); the last epoch, since the authors' val is their "
+        "test; 256 and 224 as there (--fit central), but training images are cut at the centre, too, not at random",
         _sgd(200, 16, "steps(at=[80, 160], by=0.1)", lr=0.1, nesterov=False, weight_decay=5e-4, flip=True),
     ),
     "mbls-voc": Paper(
