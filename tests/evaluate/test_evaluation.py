@@ -315,8 +315,11 @@ def test_out_of_distribution_measures_are_those_of_the_library(tmp_path):
         assert row["fpr95_in_positive"] == metrics.fpr95(ours, theirs)
         assert row["fpr95_out_positive"] == metrics.fpr95(-theirs, -ours)
         assert row["aupr_in_positive"] == metrics.aupr_in(ours, theirs)
-        lo, hi = row["auroc_interval"]
-        assert lo < row["auroc"] < hi
+        assert row["aupr_out_positive"] == metrics.aupr_out(ours, theirs)
+        # DeLong et al. 1988: the share of the other side that each example is above, and how it varies on either side
+        above = (ours[:, None] > theirs) + 0.5 * (ours[:, None] == theirs)
+        half = 1.959964 * math.sqrt(above.mean(1).var(ddof=1) / 500 + above.mean(0).var(ddof=1) / 300)
+        assert row["auroc_interval"] == pytest.approx([row["auroc"] - half, row["auroc"] + half], abs=1e-6)
     np.savez(tmp_path / "probs.npz", probs=softmax(logits), labels=labels)
     np.savez(tmp_path / "ood.npz", probs=softmax(other))
     found = evaluate([tmp_path / "probs.npz"], ood=[tmp_path / "ood.npz"])["ood"]
