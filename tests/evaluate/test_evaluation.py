@@ -85,6 +85,15 @@ def test_three_right_answers_show_little_and_it_is_said(tmp_path):
     assert not enough["notes"]
 
 
+def test_the_coverage_of_an_error_is_assured_only_where_the_bound_is_below_it(tmp_path):
+    # fifty right answers: no error was seen, and one in fourteen is within what sampling hides (1 - .025 ** (1 / 50))
+    found = evaluate([saved(tmp_path / "p.npz", np.tile([4.0, 0.0, 0.0], (50, 1)), np.zeros(50, int))])
+    rows = {row["risk"]: row for row in found["selective"]["raw"]["at_risk"]}
+    assert {risk: row["coverage"] for risk, row in rows.items()} == {0.01: 1, 0.02: 1, 0.05: 1, 0.1: 1}
+    assert {risk: row["coverage_assured"] for risk, row in rows.items()} == {0.01: 0, 0.02: 0, 0.05: 0, 0.1: 1}
+    assert rows[0.05]["threshold_assured"] is None
+
+
 def test_a_gap_that_shows_is_not_denied_by_an_ece_that_does_not(tmp_path):
     found = evaluate([saved(tmp_path / "p.npz", *network(50, 1000))])
     assert "overconfident by" in found["verdict"][0]
