@@ -1,18 +1,25 @@
 """The command line as a user meets it: what it prints, where, and with which exit status."""
 
+import base64
 import csv
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from levelhead.cli import app
+from levelhead.compare.examples import thumbnail
+from levelhead.data import load
+from levelhead.plots.comparison import read
+from levelhead.plots.mistakes import mistakes
 
 QUICK = ["--epochs", "2", "--seeds", "1", "--train-size", "60"]
 
@@ -180,7 +187,8 @@ def test_wrong_words_end_with_two_and_write_nothing(arguments, said, tmp_path):
 
 def test_texts_of_a_table_are_compared(tmp_path):
     path = tmp_path / "moods.csv"
-    rows = [f"{('bad', 'good')[n % 2]} {n},{('no', 'yes')[n % 2]}" for n in range(200)]
+    # every seventh label is wrong, so that something is mistaken
+    rows = [f"{('bad', 'good')[n % 2]} {n},{('no', 'yes')[(n + (n % 7 == 0)) % 2]}" for n in range(200)]
     path.write_text("\n".join(["said,mood", *rows]))
     status, printed, errors = call(
         *(
@@ -199,7 +207,8 @@ def test_texts_of_a_table_are_compared(tmp_path):
     )
     assert status == 0, errors
     assert "manifold_mixup" in printed
-    assert (tmp_path / "out" / "report.html").exists()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"<blockquote dir=.auto.>(bad|good) \d+</blockquote>", page)
 
 
 def test_a_folder_of_another_comparison_is_refused(done):
@@ -296,6 +305,21 @@ def test_report_rebuilds_the_page_and_refuses_other_folders(done, tmp_path):
     assert call("report", str(folder))[0] == 0
     assert (folder / "report.html").exists()
     assert call("report", str(tmp_path))[0] == 2
+
+
+def test_the_page_shows_the_very_examples_that_were_mistaken(done):
+    folder, _ = done
+    split = load("digits").splits["test"]
+    rows = {int(number): row for row, number in enumerate(split.ids)}
+    found = mistakes(read(folder), "vanilla")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    sources = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="Test example (\d+)"', page)
+    pictures = {int(number): source for source, number in sources}
+    assert found
+    for each in found:
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[each.id]))))
+        np.testing.assert_array_equal(picture, thumbnail(split.inputs[rows[each.id]])[:, :, 0])
+        assert split.labels[rows[each.id]] == each.label
 
 
 def test_doctor_names_versions_and_missing_extras():

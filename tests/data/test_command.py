@@ -177,7 +177,7 @@ BAD = {
     "pattern of a table": ("numbers.csv --label kind --group-pattern x", "group_pattern= has no effect here"),
     "a pattern that is none": ("photos --group-pattern (", "is no regular expression"),
     "a pattern that finds nothing": ("photos --group-pattern zz", "finds nothing in 'a/000.png'"),
-    "a fit that is none": ("photos --fit crop", "fit must be one of cover, letterbox, stretch"),
+    "a fit that is none": ("photos --fit crop", "fit must be one of cover, central, letterbox, stretch"),
     "fit of a table": ("numbers.csv --label kind --fit cover", "fit= has no effect here"),
     "skip of a table": ("numbers.csv --label kind --skip-broken", "skip_broken= has no effect here"),
     "label of a folder": ("photos --label a", "label= has no effect here"),

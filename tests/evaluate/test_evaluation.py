@@ -416,3 +416,40 @@ def test_the_parts_of_nll_and_brier_add_up_and_are_those_of_the_library(tmp_path
     assert raw["nll_calibration"] == pytest.approx(
         metrics.nll_decomposition(probs=sure, labels=labels).calibration, abs=0.01
     )
+
+
+def test_the_most_confident_mistakes_are_named(tmp_path):
+    rng = np.random.default_rng(3)
+    logits = 3 * rng.normal(size=(500, 4))
+    labels = rng.integers(0, 4, 500)
+    ids = np.array([f"image {row}.png" for row in range(500)])
+    np.savez(tmp_path / "p.npz", logits=logits, labels=labels, ids=ids, classes=np.array(list("abcd")))
+    found = evaluate([tmp_path / "p.npz"])["mistakes"]
+    weights = np.exp(logits)
+    confidence = (weights / weights.sum(1, keepdims=True)).max(1)
+    wrong = np.flatnonzero(logits.argmax(1) != labels)
+    expected = wrong[np.argsort(-confidence[wrong])][:20]
+    assert [row["row"] for row in found] == expected.tolist()
+    assert [row["id"] for row in found] == ids[expected].tolist()
+    assert [row["label"] for row in found] == ["abcd"[k] for k in labels[expected]]
+    assert [row["predicted"] for row in found] == ["abcd"[k] for k in logits.argmax(1)[expected]]
+    np.testing.assert_allclose([row["confidence"] for row in found], confidence[expected], rtol=1e-6)
+    assert all(row["confidence_scaled"] < row["confidence"] for row in found)  # noise wants a high temperature
+    streamed = evaluate([tmp_path / "p.npz"], memory=1000)["mistakes"]
+    assert [row["row"] for row in streamed] == expected.tolist()
+
+
+def test_mistakes_of_top_labels_and_none_where_none_is_wrong(tmp_path):
+    np.savez(
+        tmp_path / "top.npz",
+        true=np.array(["cat", "dog", "cat"]),
+        predicted=np.array(["dog", "dog", "dog"]),
+        confidence=np.array([0.7, 0.99, 0.9]),
+    )
+    found = evaluate([tmp_path / "top.npz"])["mistakes"]
+    assert [(row["row"], row["id"], row["label"], row["confidence"]) for row in found] == [
+        (2, None, "cat", 0.9),
+        (0, None, "cat", 0.7),
+    ]
+    np.savez(tmp_path / "right.npz", logits=9 * np.eye(3), labels=np.arange(3))
+    assert evaluate([tmp_path / "right.npz"])["mistakes"] == []

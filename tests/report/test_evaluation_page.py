@@ -1,5 +1,6 @@
 """The page of an evaluation: one file, nothing from outside, text that stays in its place, the JSON's numbers."""
 
+import hashlib
 import json
 import re
 
@@ -67,5 +68,7 @@ def test_several_models_and_top_labels_share_a_page(tmp_path):
 
 def test_the_page_is_written_whole_or_not_at_all(found, tmp_path):
     path = write(found, tmp_path / "deep" / "p.html")
-    assert path.read_text(encoding="utf-8") == render(found)
+    digest = hashlib.sha256((tmp_path / "p.npz").read_bytes()).hexdigest()
+    assert path.read_text(encoding="utf-8") == render(found, digests={found["file"]: digest})
+    assert digest in path.read_text(encoding="utf-8")
     assert [entry.name for entry in path.parent.iterdir()] == ["p.html"]

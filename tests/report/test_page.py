@@ -71,7 +71,7 @@ def test_it_is_one_well_formed_page_within_the_limit(page, usual):
     assert page.source.lstrip().lower().startswith("<!doctype html>")
     assert (usual / "report.html").stat().st_size < LIMIT
     assert len(page.ids()) == len(set(page.ids()))
-    assert len(page.scripts) == 3  # data, plotly, behaviour
+    assert len(page.scripts) == 4  # figures, the classes' texts, plotly, behaviour
 
 
 def test_nothing_is_loaded_from_anywhere(page):
@@ -129,10 +129,11 @@ def test_the_first_screen_says_what_was_asked_and_what_to_do(page):
 
 def test_the_table_is_semantic_and_sortable(page):
     tables = [a for tag, a in page.tags if tag == "table" and a.get("class") == "sortable"]
-    assert [a["id"] for a in tables] == ["leading", "everything"]
+    assert [a["id"] for a in tables] == ["leading", "everything-0", "everything-1", "everything-2", "classes"]
     headings = [a for tag, a in page.tags if tag == "th" and a.get("scope") == "col"]
-    assert [a["aria-sort"] for a in headings if "aria-sort" in a] == ["ascending"]
-    assert sum(tag == "th" and a.get("scope") == "row" and "data-sort" in a for tag, a in page.tags) == 2 * len(METHODS)
+    assert [a["aria-sort"] for a in headings if "aria-sort" in a] == ["ascending"] * 2  # leading, classes
+    sortable = sum(tag == "th" and a.get("scope") == "row" and "data-sort" in a for tag, a in page.tags)
+    assert sortable == 4 * len(METHODS) + 4  # four tables a row a method, one a row a class
     assert sum(tag == "button" for tag, _ in page.tags) >= 12
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from levelhead.compare import leaderboard, verdict
 from levelhead.compare.ensembles import measure_ensembles
+from levelhead.compare.examples import keep_examples
 from levelhead.compare.folder import Folder
 from levelhead.compare.measure import FOLDS, N_BINS, measure_run, of_pixels, shared_with_cal
 from levelhead.compare.pixels import uncounted
@@ -23,9 +24,9 @@ from levelhead.train.run import FINISHED, Run
 def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, report: Report) -> dict[str, Any]:
     """Train what ``out`` does not have yet, then measure everything in it; returns the summary.
 
-    Writes ``comparison.json``, ``runs/``, ``results.json``, ``leaderboard.csv``, ``summary.json``, and ``probes.json``
-    where probes were asked. Finished runs are never redone, interrupted ones go on from their checkpoints. ``report``
-    hears how the runs come along.
+    Writes ``comparison.json``, ``runs/``, ``results.json``, ``leaderboard.csv``, ``summary.json``, the inputs of the
+    worst mistakes (``examples.npz``), and ``probes.json`` where probes were asked. Finished runs are never redone,
+    interrupted ones go on from their checkpoints. ``report`` hears how the runs come along.
 
     Raises ``ValueError`` for a folder of another comparison, ``OSError`` for a failing disk, and passes on
     ``KeyboardInterrupt`` when all checkpoints are written.
@@ -40,7 +41,9 @@ def compare(comparison: Comparison, out: Path, *, jobs: int, command: str, repor
             for run in missing
             if run.hash in failed
         ]
-        return summarise(folder, failures, [*comparison.data.notes, *folder.version_warnings()])
+        summary = summarise(folder, failures, [*comparison.data.notes, *folder.version_warnings()])
+        keep_examples(folder.path, comparison.data)
+        return summary
 
 
 def carry_out(

@@ -54,7 +54,7 @@ class Folder:
                 raise ValueError(
                     f"another comparison is at work in {self.path}; wait for it or choose another --out"
                 ) from None
-            write_json(self.card, self._card(comparison, command))
+            write_json(self.card, self._card(comparison, command, known or {}))
             yield
 
     def version_warnings(self) -> list[str]:
@@ -90,11 +90,14 @@ class Folder:
                 "Give the same settings to extend it, or another --out"
             )
 
-    def _card(self, comparison: Comparison, command: str) -> dict[str, Any]:
+    def _card(self, comparison: Comparison, command: str, known: dict[str, Any]) -> dict[str, Any]:
         data = comparison.data
+        earlier = known.get("commands") or [known["command"]] if known else []
         return {
             "levelhead": __version__,
             "command": command,
+            # a folder that was extended is made again by all of them, in this order
+            "commands": list(dict.fromkeys([*earlier, command])),
             "identity": comparison.identity(),
             "data": {
                 "origin": data.origin,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from levelhead.data.records import Dataset
 from levelhead.data.source import Source
 
 PER_CLASS = 10
@@ -42,7 +43,7 @@ def examples(source: Source, *, per_class: int = PER_CLASS, most_classes: int = 
     return chosen
 
 
-def as_text(source: Source, inputs: np.ndarray, longest: int = 160) -> list[str]:
+def as_text(source: Source | Dataset, inputs: np.ndarray, longest: int = 160) -> list[str]:
     """Texts and vectors as people read them: the words of the ids, or the numbers; cut to `longest` characters."""
     if source.words is not None:
         lines = [" ".join(source.words[word] for word in row if word) for row in inputs]

@@ -37,6 +37,10 @@ CONVENTIONS = {
 }
 
 
+#: Examples below which a temperature, and a bin, are worth a word.
+FITTED_ON_LITTLE, TINY = 300, 10
+
+
 def evaluate(
     files: Sequence[Path],
     *,
@@ -174,6 +178,7 @@ def _entry(model: Model, n_bins: int) -> dict[str, Any]:
         entry["confusions"] = entries.confusions(raw, source.classes)
     if model.scaled is not None and not model.scaled.voted:
         entry["per_class"]["scaled"] = entries.per_class(model.scaled, source.classes)
+    entry["mistakes"] = model.mistakes.listed()
     entry["cannot"] = [CANNOT] if source.layout.kind == "top_label" else []
     entry["notes"] = [*source.notes, *_notes(entry)]
     if isinstance(raw, Tally) and raw.voted:
@@ -243,6 +248,16 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"Only {few} of {entry['n']:,} predictions are {'wrong' if entry['raw']['accuracy'] > 0.5 else 'right'}: "
             "intervals of accuracy and gap allow for it; those of NLL and Brier score need more, and may be too narrow."
+        )
+    scaling = entry.get("scaling")
+    if scaling and scaling["n"] < FITTED_ON_LITTLE:
+        notes.append(f"The temperature is fitted on only {scaling['n']} examples: its interval says how unsure it is.")
+    filled = [row["count"] for row in entry["reliability"]["raw"] if row["count"]]
+    tiny = sum(count < TINY for count in filled)
+    if tiny > len(filled) / 4:
+        notes.append(
+            f"{tiny} of {len(filled)} bins that hold examples hold fewer than {TINY}: their points in the reliability "
+            "diagram, and MCE, say next to nothing."
         )
     if entry["role"] == "train":
         notes.append("The file says that its role is train: a model looks better on examples it was trained on.")

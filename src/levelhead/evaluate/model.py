@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from levelhead.evaluate import scaling as scalings
+from levelhead.evaluate.mistakes import Mistakes
 from levelhead.evaluate.overlap import refuse_overlap
 from levelhead.evaluate.scaling import Scaling
 from levelhead.evaluate.source import Source
@@ -20,6 +21,7 @@ class Model:
 
     source: Source
     raw: Tally | TopLabel
+    mistakes: Mistakes
     cal: Path | None = None
     scaling: Scaling | None = None
     scaled: Tally | None = None
@@ -37,16 +39,19 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
     ValueError, with the file, for scores that no measure takes, and for a `cal` of other classes or with examples of
     the file.
     """
+    mistakes = Mistakes(source.classes)
     if source.layout.kind == "top_label":
         if cal is not None:
             raise ValueError(
                 f"{source.path} holds only the predicted class and its confidence: a temperature needs the scores of "
                 "all classes, so --cal has no effect; leave it out"
             )
-        top = TopLabel(n_bins)
+        top, start = TopLabel(n_bins), 0
         for block in answers(source):
             top.add(block.confidence, block.correct)
-        return Model(source, top)
+            mistakes.add_answers(block, start)
+            start += len(block.confidence)
+        return Model(source, top, mistakes)
     if cal is not None:
         if cal.layout.kind == "top_label":
             raise ValueError(f"{cal.path} holds only top labels: a temperature is fitted on the scores of all classes")
@@ -64,7 +69,8 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
         with np.errstate(invalid="ignore"):  # infinite before and after: such rows are counted apart
             gain["nll"].add(after.nll - before.nll)
         gain["brier"].add(after.brier - before.brier)
-    return Model(source, raw, None if cal is None else cal.path, scaling, scaled, gain=gain)
+        mistakes.add(before, after, rows)
+    return Model(source, raw, mistakes, None if cal is None else cal.path, scaling, scaled, gain=gain)
 
 
 def counted(source: Source, n_bins: int) -> Tally:

@@ -31,11 +31,12 @@ class TopLabel:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A block of rows (n,): confidence, whether right, the true class and ids as the file has them."""
+    """A block of rows (n,): confidence, whether right; true class, predicted class and ids as the file has them."""
 
     confidence: np.ndarray
     correct: np.ndarray
     truth: np.ndarray
+    predicted: np.ndarray
     ids: np.ndarray | None
 
 
@@ -64,7 +65,7 @@ def answers(source: Source) -> Iterator[Answers]:
             raise ValueError(f"{source.path}: label, {layout.predicted} and {layout.confidence} need one value a row")
         start += len(confidence)
         ids = None if layout.ids is None else np.asarray(block[layout.ids])
-        yield Answers(confidence, predicted == truth, truth, ids)
+        yield Answers(confidence, predicted == truth, truth, predicted, ids)
     if start == 0:
         raise ValueError(f"{source.path} holds no example")
 

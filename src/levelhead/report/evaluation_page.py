@@ -3,6 +3,8 @@
 Frame, looks and behaviour are those of a comparison's page (`frame.py`), the figures those of `figures.py`.
 """
 
+import hashlib
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from levelhead.report import figures, rounding
 from levelhead.report.evaluation_terminal import FEW, ranking
 from levelhead.report.frame import framed
 from levelhead.report.measures import meaning, title
+from levelhead.report.mistakes import percent
 
 Entry = Mapping[str, Any]
 _MOST_CLASSES = 2_000  # rows of the table of classes
@@ -42,16 +45,26 @@ class Part:
     risk: tuple[tuple[str, ...], ...]
     ood: tuple[tuple[str, ...], ...]
     ood_words: str
+    mistakes: tuple[tuple[str, ...], ...]  # example, label, predicted, confidence before and, if known, after
 
 
 def write(found: Entry, path: Path, command: str = "") -> Path:
-    """Write the page of what `levelhead.evaluate.evaluate` gave, whole or not at all; returns `path`."""
-    write_text(path, render(found, command))
+    """Write the page of what `levelhead.evaluate.evaluate` gave, whole or not at all; returns `path`.
+
+    The page names the files' contents by their SHA-256, so that it can be told which they were.
+    """
+    entries = found.get("files", [found])
+    write_text(path, render(found, command, {entry["file"]: _digest(Path(entry["file"])) for entry in entries}))
     return path
 
 
-def render(found: Entry, command: str = "") -> str:
-    """The page's HTML."""
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def render(found: Entry, command: str = "", digests: Mapping[str, str] | None = None) -> str:
+    """The page's HTML; `digests` are the files' SHA-256."""
     entries = sorted(found["files"], key=ranking) if "files" in found else [found]
     drawn, parts = _figures(entries)
     return framed(
@@ -69,7 +82,10 @@ def render(found: Entry, command: str = "") -> str:
         scaled=any(entry.get("scaled") for entry in entries),
         has_histogram=any(part.confidence for part in parts),
         conventions=list(found["conventions"].items()),
-        version=found["levelhead"],
+        files=[
+            (entry["file"], rounding.count(entry["n"]), (digests or {}).get(entry["file"], "")) for entry in entries
+        ],
+        versions=[("levelhead", found["levelhead"]), ("python", platform.python_version()), ("numpy", np.__version__)],
         command=command,
     )
 
@@ -245,7 +261,7 @@ def _part(entry: Entry, index: int, histogram: bool) -> Part:
         else "Only the top label is known, so there is no histogram.",
         numbers=_numbers(entry),
         measures=tuple(_measure(entry, key) for key in entry["raw"]),
-        classes=tuple(_class(row) for row in _classes(entry)),
+        classes=tuple(_class(*rows) for rows in _classes(entry)),
         left_out=max(0, len(entry["per_class"].get("raw") or ()) - _MOST_CLASSES),
         confusions=tuple(
             (row["true"], row["predicted"], rounding.count(row["count"]), f"{100 * row['share']:.1f} %")
@@ -258,6 +274,7 @@ def _part(entry: Entry, index: int, histogram: bool) -> Part:
         risk=tuple(_risk(row) for row in entry["selective"]["raw"]["at_risk"]),
         ood=tuple(_ood(name, row) for name, row in (found.get("scores") or {}).items()),
         ood_words=_ood_words(found),
+        mistakes=tuple(_mistake(row) for row in entry["mistakes"]),
     )
 
 
@@ -284,12 +301,15 @@ def _measure(entry: Entry, key: str) -> tuple[str, str, str, str, str]:
     return title(key), meaning(key), shown("raw"), shown("scaled"), key
 
 
-def _classes(entry: Entry) -> list[Mapping[str, Any]]:
-    rows = entry["per_class"].get("raw") or []
-    return sorted(rows, key=lambda row: -abs(row["gap"] or 0))[:_MOST_CLASSES]
+def _classes(entry: Entry) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """A class as the file has it and after scaling."""
+    raw = entry["per_class"].get("raw") or []
+    scaled = entry["per_class"].get("scaled") or [None] * len(raw)
+    rows = sorted(zip(raw, scaled, strict=True), key=lambda each: -abs(each[0]["gap"] or 0))
+    return rows[:_MOST_CLASSES]
 
 
-def _class(row: Mapping[str, Any]) -> tuple[tuple[str, str | None, str], ...]:
+def _class(row: Mapping[str, Any], scaled: Mapping[str, Any] | None) -> tuple[tuple[str, str | None, str], ...]:
     def number(value: float | None, scale: float = 100, *, sign: bool = False) -> tuple[str, str | None, str]:
         return (
             rounding.fixed(None if value is None else scale * value, 1, sign=sign),
@@ -313,6 +333,14 @@ def _class(row: Mapping[str, Any]) -> tuple[tuple[str, str | None, str], ...]:
         bounded(row["gap"], row["gap_interval"], sign=True),
         (rounding.DASH if p_value is None else "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", _key(p_value), ""),
         (rounding.fixed(row["ece"], 4), _key(row["ece"]), ""),
+        *(
+            (
+                bounded(scaled["gap"], scaled["gap_interval"], sign=True),
+                (rounding.fixed(scaled["ece"], 4), _key(scaled["ece"]), ""),
+            )
+            if scaled
+            else ()
+        ),
     )
 
 
@@ -331,6 +359,12 @@ def _risk(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{100 * row['coverage_assured']:.1f} %",
         threshold(row["threshold_assured"]),
     )
+
+
+def _mistake(row: Mapping[str, Any]) -> tuple[str, ...]:
+    name = f"row {rounding.count(row['row'])}" if row["id"] is None else str(row["id"])
+    sure = [f"{percent(row[key])} %" for key in ("confidence", "confidence_scaled") if key in row]
+    return name, str(row["label"]), str(row["predicted"]), *sure
 
 
 def _ood(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:

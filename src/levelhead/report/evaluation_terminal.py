@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 _CLASSES = 10  # rows of the table of classes
+_MISTAKES = 3  # named by their ids
 FEW = 30  # examples of a class below which its recall and gap say little
 
 
@@ -50,6 +51,7 @@ def _print_entry(entry: Entry, console: Console) -> None:
     _print_measures(entry, console)
     _print_selective(entry, console)
     _print_classes(entry, console)
+    _print_mistakes(entry, console)
     if "ood" in entry:
         _print_ood(entry["ood"], console)
 
@@ -117,6 +119,15 @@ def _print_classes(entry: Entry, console: Console) -> None:
     console.print(table)
     if any(row["n"] < FEW for row in rows[:_CLASSES]):
         _say(console, f"few: under {FEW} examples, which tell little about a class.")
+
+
+def _print_mistakes(entry: Entry, console: Console) -> None:
+    shown = [
+        f"{row['row'] if row['id'] is None else row['id']} ({row['label']}, taken for {row['predicted']})"
+        for row in entry["mistakes"][:_MISTAKES]
+    ]
+    if shown:
+        _say(console, f"The most confident mistakes are {', '.join(shown)}; --json has more.")
 
 
 def _print_ood(found: Entry, console: Console) -> None:

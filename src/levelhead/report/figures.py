@@ -348,10 +348,16 @@ def curves(data: Sequence[Curve], look: dict[str, dict[str, str]]) -> Figure:
     return {
         "columns": ["method", "epoch", name],
         "traces": traces,
-        "layout": {"xaxis": {"title": "epoch"}, "yaxis": {"title": text(name)}, "showlegend": True},
+        "layout": {"xaxis": _epochs(data), "yaxis": {"title": text(name)}, "showlegend": True},
         "height": _beside_legend(len(data)),
         "zoom": True,
     }
+
+
+def _epochs(data: Sequence[Curve]) -> dict[str, Any]:
+    """The axis of epochs; of few, only whole ones are named."""
+    longest = max(int(curve.epochs[-1]) for curve in data)
+    return {"title": "epoch"} | ({"dtick": 1, "tickformat": "d"} if longest <= 10 else {})
 
 
 def departures(data: Sequence[Departure], look: dict[str, dict[str, str]]) -> Figure:

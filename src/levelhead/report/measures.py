@@ -16,6 +16,12 @@ class Measure:
     meaning: str
     scale: int = 1
 
+    def within(self, value: float | None) -> float | None:
+        """A bound as it is shown: a normal interval of a few seeds may leave what a measure can be, its bounds not."""
+        if value is None or self.key == "gap":
+            return value
+        return min(max(value, 0.0), 100.0) if self.scale == 100 else max(value, 0.0)
+
 
 MEASURES: tuple[Measure, ...] = (
     Measure("nll", "NLL", True, "negative log-likelihood in nats, a proper score: wrong and unsure both cost"),

@@ -18,7 +18,7 @@
     const sign = order === "ascending" ? 1 : -1;
     const key = row => {
       const text = row.children[column].dataset.sort;
-      return text === undefined ? null : column === 0 ? text : Number(text);
+      return text === undefined || text === "" ? null : column === 0 ? text : Number(text);
     };
     const compare = (a, b) => {
       const [x, y] = [key(a), key(b)];
@@ -28,8 +28,43 @@
     const body = table.tBodies[0];
     body.append(...[...body.rows].sort(compare));
   }
+  // the order of now, for other numbers
+  function sortAgain(table) {
+    const heading = table.querySelector("th[aria-sort]");
+    if (!heading) return;
+    const order = heading.getAttribute("aria-sort");
+    heading.removeAttribute("aria-sort");
+    do sortBy(heading); while (heading.getAttribute("aria-sort") !== order);
+  }
   for (const button of document.querySelectorAll(".sortable thead button")) {
     button.addEventListener("click", () => sortBy(button.closest("th")));
+  }
+
+  // ---- one of several methods: parts of the page of which one is shown, or a table whose texts change
+  const texts = JSON.parse(document.getElementById("choices")?.textContent ?? "{}");
+  function choose(select) {
+    const group = select.dataset.picks;
+    const parts = document.querySelectorAll(`[data-of=${group}]`);
+    parts.forEach((part, at) => { part.hidden = at !== Number(select.value); });
+    if (group in texts) fill(document.getElementById(group), texts[group], Number(select.value));
+  }
+  function fill(table, { texts, bounds }, method) {
+    for (const row of table.tBodies[0].rows) {
+      const at = Number(row.dataset.at);
+      texts[method].forEach((column, number) => {
+        const cell = row.cells[number + 2]; // after the class and its examples
+        cell.textContent = column[at];
+        cell.dataset.sort = column[at] === "–" ? "" : column[at].replace("−", "-").replaceAll(",", "").replace("+", "");
+        if (number === 0 && bounds[method][at]) {
+          cell.appendChild(document.createElement("small")).textContent = bounds[method][at];
+        }
+      });
+    }
+    sortAgain(table);
+  }
+  for (const select of document.querySelectorAll("select[data-picks]")) {
+    select.addEventListener("change", () => choose(select));
+    if (select.value !== "0") choose(select); // a reload keeps the choice
   }
 
   // ---- colours: "@name" in a figure's data is the style sheet's --name
@@ -130,12 +165,16 @@
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   // Paper is light, and all of it is printed, seen or not.
+  let opened = [];
   addEventListener("beforeprint", () => {
     root.classList.add("printing");
+    opened = [...document.querySelectorAll("details:not(.numbers):not([open])")];
+    for (const details of opened) details.open = true;
     for (const place of places) draw(place.id);
   });
   addEventListener("afterprint", () => {
     root.classList.remove("printing");
+    for (const details of opened) details.open = false;
     redraw();
   });
 
@@ -162,6 +201,7 @@
   function numbersOf(figure) {
     const box = document.createElement("div");
     const table = box.appendChild(document.createElement("table"));
+    table.setAttribute("aria-label", "The numbers of the figure");
     const rows = [];
     for (const trace of tracesOf(figure) || []) {
       if (trace.untold) continue;

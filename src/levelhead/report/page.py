@@ -5,6 +5,8 @@ escapes what plotly would read as HTML. The same folder gives the same page, byt
 """
 
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
-from levelhead.report import figures, probes, rounding, sections, segmentation, table
+from levelhead.report import figures, mistakes, probes, rounding, sections, segmentation, table
+from levelhead.report.cautions import cautions
+from levelhead.report.classes import COLUMNS, classes
 from levelhead.report.frame import framed
 from levelhead.report.measures import MEASURES, MIOU
 
@@ -59,18 +63,23 @@ def build(folder: str | os.PathLike[str]) -> Path:
 
 def render(comparison: Comparison) -> str:
     """The page's HTML."""
-    drawn, cards, problems = _figures(comparison)
+    views = [pooled(comparison, method) for method in comparison.methods]
+    drawn, cards, problems = _figures(comparison, views)
     maps, lost = segmentation.maps(comparison)
+    worst, unread = mistakes.worst(comparison)
+    by_class = classes(comparison)
     summary = comparison.summary
+    said = [str(w) for w in summary.get("warnings") or ()] + cautions(comparison, views, by_class)
     return framed(
         "page.html",
         drawn,
+        {"classes": {"texts": by_class.texts, "bounds": by_class.bounds}} if by_class else None,
         title=str(((comparison.about.get("identity") or {}).get("data") or {}).get("name") or comparison.folder.name),
         comparison=comparison,
         summary=summary,
         asked=sections.asked(comparison),
         recommended=sections.recommendation(summary),
-        warnings=[str(w) for w in summary.get("warnings") or ()] + sections.failed(summary) + list(problems) + lost,
+        warnings=said + sections.failed(summary) + [*problems, *lost, *unread],
         leading=table.leading(summary),
         everything=table.everything(summary),
         ensembles=probes.ensembles(summary),
@@ -88,7 +97,12 @@ def render(comparison: Comparison) -> str:
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,
         figures={name: words for name, words in _WORDS.items() if name in drawn},
+        by_class=by_class,
+        class_columns=COLUMNS,
+        mistakes=worst,
         data=sections.data_section(comparison),
+        commands=sections.commands(comparison),
+        folder=shlex.quote(comparison.folder.name),
         configuration=sections.configuration(comparison),
         versions=sections.versions(comparison),
         runs=sections.runs(comparison),
@@ -96,7 +110,7 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[str, ...]]:
+def _figures(comparison: Comparison, views: Sequence[Pooled]) -> tuple[dict[str, Any], list[Card], tuple[str, ...]]:
     """All figures' data by name, the cards that hold the methods' diagrams, and what could not be read."""
     methods, baseline = comparison.methods, comparison.baseline
     look = figures.looks(methods, baseline)
@@ -113,7 +127,6 @@ def _figures(comparison: Comparison) -> tuple[dict[str, Any], list[Card], tuple[
         lines = curves(runs, quantity=quantity, order=methods)
         if lines:
             drawn[quantity] = figures.curves(lines, look)
-    views = [pooled(comparison, method) for method in methods]
     top = figures.heights(views)
     cards = []
     for index, view in enumerate(views):

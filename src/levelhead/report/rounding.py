@@ -41,6 +41,15 @@ def digits_for(value: Number, lo: Number = None, hi: Number = None) -> int:
     return 4 if width < 0.01 else 3
 
 
+def number(text: str) -> str:
+    """What a shown number is sorted by; empty where it is undefined.
+
+    >>> number("−1,234.5"), number("+0.1"), number("–")
+    ('-1234.5', '0.1', '')
+    """
+    return "" if text == DASH else text.replace(MINUS, "-").replace(",", "").lstrip("+")
+
+
 def count(value: Number) -> str:
     """A whole number, thousands apart.
 

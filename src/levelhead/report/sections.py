@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from levelhead.plots.classes import ByClass, by_class
 from levelhead.plots.comparison import Comparison
 from levelhead.report import rounding
-from levelhead.report.evaluation_terminal import FEW
 from levelhead.report.measures import BY_KEY
 from levelhead.report.table import Cell, difference_cell, value_cell
 
@@ -18,21 +16,16 @@ ROLES = ("train", "val", "cal", "test")
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: its name, how many examples each role has (None: not known), its bar's length in per cent.
-
-    `scores`: a method after the other, its accuracy in per cent and its class-wise ECE before → after scaling.
-    """
+    """A class: its name, how many examples each role has (None: not known), its bar's length in per cent."""
 
     name: str
     counts: tuple[int | None, ...]
     bar: float
-    few: bool = False
-    scores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DataSection:
-    """The classes, the most frequent first, how unevenly the roles hold them, and how `methods` do on each."""
+    """The classes, the most frequent first, and how unevenly the roles hold them."""
 
     origin: str
     notes: tuple[str, ...]
@@ -40,7 +33,6 @@ class DataSection:
     totals: tuple[int, ...]
     classes: tuple[ClassRow, ...]
     imbalance: str
-    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,36 +143,18 @@ def data_section(comparison: Comparison) -> DataSection | None:
     first = counts.get("train") or next(iter(counts.values()), [])
     most = max(first, default=0) or 1
     length = max([len(names), *(len(values) for values in counts.values())], default=0)
-    scored = _scored(comparison)
     rows = tuple(
         ClassRow(
             names[i] if i < len(names) else f"class {i}",
             tuple(counts[role][i] if i < len(counts[role]) else None for role in roles),
             100 * first[i] / most if i < len(first) else 0.0,
-            any(i < len(found.count) and found.count[i] < FEW for found in scored),
-            tuple(cell for found in scored for cell in _class_cells(found, i)),
         )
         # of equal counts in the order of the labels
         for i in sorted(range(length), key=lambda i: -first[i] if i < len(first) else 0)
     )
     totals = tuple(sum(counts[role]) for role in roles)
     notes = tuple(str(note) for note in data.get("notes") or ())
-    methods = tuple(found.method for found in scored)
-    return DataSection(str(data.get("origin") or ""), notes, roles, totals, rows, _imbalance(names, first), methods)
-
-
-def _scored(comparison: Comparison) -> list[ByClass]:
-    """The baseline and the recommended method, class by class."""
-    recommended = next((row["method"] for row in comparison.summary["rows"] if row.get("recommended")), None)
-    chosen = dict.fromkeys(method for method in (comparison.baseline, recommended) if method is not None)
-    return [found for method in chosen if (found := by_class(comparison, method)) is not None]
-
-
-def _class_cells(found: ByClass, i: int) -> tuple[str, str]:
-    if i >= len(found.count):
-        return rounding.DASH, rounding.DASH
-    errors = (rounding.fixed(float(values[i]), 3) for values in (found.ece_raw, found.ece_scaled))
-    return rounding.fixed(100 * float(found.accuracy[i]), 1), " → ".join(errors)
+    return DataSection(str(data.get("origin") or ""), notes, roles, totals, rows, _imbalance(names, first))
 
 
 def _counts(comparison: Comparison) -> dict[str, list[int]]:
@@ -203,6 +177,12 @@ def _imbalance(names: tuple[str, ...], counts: list[int]) -> str:
 
     ratio = f", {high / low:.1f} times as many" if low else ""
     return f"The rarest class in train is {named(low)}, the most frequent {named(high)}{ratio}."
+
+
+def commands(comparison: Comparison) -> list[str]:
+    """The commands that made the folder, in their order; of an older one the last."""
+    about = comparison.about
+    return [str(text) for text in about.get("commands") or [about.get("command")] if text]
 
 
 def configuration(comparison: Comparison) -> Pairs:

@@ -4,8 +4,6 @@ A map shows each image beside its label and, of the baseline and the best method
 and how sure: the largest softmax of every pixel, before scaling. M images, H, W.
 """
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 
 from levelhead.plots.comparison import Comparison
 from levelhead.report import rounding
+from levelhead.report.pictures import address
 from levelhead.report.probes import Grid
 
 Summary = Mapping[str, Any]
@@ -154,18 +153,8 @@ def _picture(image: np.ndarray) -> np.ndarray:
 
 def _panel(pixels: np.ndarray, words: str, colours: np.ndarray | None = None) -> Panel:
     """A picture of pixels ``(H, W, 3)``, or of numbers ``(H, W)`` that stand for colours ``(256, 3)``."""
-    from PIL import Image
-
     step = -(-max(pixels.shape[:2]) // SIDE)  # every step-th pixel: colours of classes must not be blended
-    image = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step]))
-    file = io.BytesIO()
-    form = "jpeg" if colours is None else "png"
-    if colours is None:
-        image.save(file, form, quality=80)
-    else:
-        image.putpalette(colours.tobytes())
-        image.save(file, form, optimize=True)
-    return Panel(f"data:image/{form};base64,{base64.b64encode(file.getvalue()).decode()}", words)
+    return Panel(address(pixels[::step, ::step], colours, small=colours is None), words)
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """The leaderboard as cells of text: a mean with its interval, a paired difference with its interval and a mark.
 
-Two tables are made from the same rows: `leading`, what a decision needs, and `everything`, all measures before and
-after scaling. A column is made at once, because its rows share decimals and units.
+Tables of two kinds are made from the same rows: `leading`, what a decision needs, and `everything`, all measures before
+and after scaling. A column is made at once, because its rows share decimals and units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from levelhead.report import rounding
-from levelhead.report.measures import BY_KEY, MEASURES, MIOU, Measure
+from levelhead.report.measures import BY_KEY, MIOU, Measure
 
 Summary = Mapping[str, Any]
 Statistics = Mapping[str, Any]  # mean, lo, hi, diff, diff_lo, diff_hi; None, or absent, where undefined
@@ -87,19 +87,35 @@ def leading(summary: Summary) -> Table:
     return _table(summary, groups)
 
 
-def everything(summary: Summary) -> Table:
-    """Every measure before and after scaling, as a mean and a difference; measures that no row has are left out."""
-    groups = []
-    for measure in (*MEASURES, MIOU):
-        columns: list[Column] = []
-        for state, head in (("raw", "before"), ("scaled", "after")):
-            if measure.key in ("accuracy", "miou"):  # scaling does not change them
-                head = "mean" if state == "raw" else ""
-            if head and _any(summary, measure, state, "mean"):
-                columns += _both(summary, measure, state, head)
-        if columns:
-            groups.append(Group(measure.title, tuple(columns)))
-    return _table(summary, groups)
+def everything(summary: Summary) -> tuple[tuple[str, Table], ...]:
+    """Every measure before and after scaling, as a mean and a difference, in tables that fit a page, with their titles.
+
+    Measures that no row has are left out.
+    """
+    found = []
+    for heading, keys in _TABLES:
+        groups = [group for key in keys if (group := _group(summary, key))]
+        if groups:
+            found.append((heading, _table(summary, groups)))
+    return tuple(found)
+
+
+_TABLES = (
+    ("Proper scores and accuracy", ("nll", "brier", "accuracy", "miou")),
+    ("Confidence against accuracy", ("ece", "gap", "oe")),
+    ("The same by other bins", ("mce", "adaptive_ece", "classwise_ece")),
+)
+
+
+def _group(summary: Summary, key: str) -> Group | None:
+    measure = MIOU if key == MIOU.key else BY_KEY[key]
+    columns: list[Column] = []
+    for state, head in (("raw", "before"), ("scaled", "after")):
+        if key in ("accuracy", "miou"):  # scaling does not change them
+            head = "mean" if state == "raw" else ""
+        if head and _any(summary, measure, state, "mean"):
+            columns += _both(summary, measure, state, head)
+    return Group(measure.title, tuple(columns)) if columns else None
 
 
 def value_cell(measure: Measure, found: Statistics, digits: int | None = None) -> Cell:
@@ -109,7 +125,7 @@ def value_cell(measure: Measure, found: Statistics, digits: int | None = None) -
     mean, lo, hi = _shown(measure, found, "mean", "lo", "hi")
     digits = digits or _digits(measure, [found], "mean", "lo", "hi")
     text = rounding.fixed(mean, digits, sign=measure.key == "gap") + (" %" if measure.scale == 100 else "")
-    return Cell(text, rounding.bounds(lo, hi, digits), found["mean"])
+    return Cell(text, rounding.bounds(measure.within(lo), measure.within(hi), digits), found["mean"])
 
 
 def difference_cell(measure: Measure, found: Statistics, digits: int | None = None) -> Cell:
