@@ -41,5 +41,20 @@ def test_the_word_in_the_documentation_passes_its_contract(tmp_path):
     assert result.returncode == 0, result.stdout
 
 
+def test_the_page_on_evaluation_can_be_followed_to_the_letter(tmp_path):
+    page = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    code = "".join(block.split("```")[0] for block in page.split("```python\n")[1:])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "sets hold the label" in done.stdout
+    (command,) = [line.split()[2:] for line in page.splitlines() if line.startswith("$ levelhead ")]
+    words = [sys.executable, "-m", "levelhead", *command]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fitted on cal.npz, n = 800" in done.stdout
+
+
 def test_there_are_examples():
     assert EXAMPLES

@@ -229,6 +229,8 @@ def test_a_csv_cut_short_is_refused(tmp_path):
         ("label,logits_0,logits_1,probs_0,probs_1\n0,1,2,0.5,0.5\n", r"both logits and probabilities"),
         ("label,logits_0,logits_1,role\n0,1,2,cal\n0,1,2,test\n", r"several roles \(cal, test\)"),
         ("label,logits_0,logits_1,role\n0,1,2,holdout\n", r"role must be one of"),
+        ("label;logits_0;logits_1\n0;0,5;-0,5\n", r"columns are separated by ';'"),
+        ("2,0.16,-.08e-2\n0,0.5,0.6\n", r"the first line must hold the names.*but holds numbers: 2,0\.16"),
     ],
 )
 def test_a_csv_that_is_no_predictions_is_refused_with_its_path(tmp_path, text, message):

@@ -85,6 +85,15 @@ def test_three_right_answers_show_little_and_it_is_said(tmp_path):
     assert not enough["notes"]
 
 
+def test_the_coverage_of_an_error_is_assured_only_where_the_bound_is_below_it(tmp_path):
+    # fifty right answers: no error was seen, and one in fourteen is within what sampling hides (1 - .025 ** (1 / 50))
+    found = evaluate([saved(tmp_path / "p.npz", np.tile([4.0, 0.0, 0.0], (50, 1)), np.zeros(50, int))])
+    rows = {row["risk"]: row for row in found["selective"]["raw"]["at_risk"]}
+    assert {risk: row["coverage"] for risk, row in rows.items()} == {0.01: 1, 0.02: 1, 0.05: 1, 0.1: 1}
+    assert {risk: row["coverage_assured"] for risk, row in rows.items()} == {0.01: 0, 0.02: 0, 0.05: 0, 0.1: 1}
+    assert rows[0.05]["threshold_assured"] is None
+
+
 def test_a_gap_that_shows_is_not_denied_by_an_ece_that_does_not(tmp_path):
     found = evaluate([saved(tmp_path / "p.npz", *network(50, 1000))])
     assert "overconfident by" in found["verdict"][0]
@@ -315,8 +324,11 @@ def test_out_of_distribution_measures_are_those_of_the_library(tmp_path):
         assert row["fpr95_in_positive"] == metrics.fpr95(ours, theirs)
         assert row["fpr95_out_positive"] == metrics.fpr95(-theirs, -ours)
         assert row["aupr_in_positive"] == metrics.aupr_in(ours, theirs)
-        lo, hi = row["auroc_interval"]
-        assert lo < row["auroc"] < hi
+        assert row["aupr_out_positive"] == metrics.aupr_out(ours, theirs)
+        # DeLong et al. 1988: the share of the other side that each example is above, and how it varies on either side
+        above = (ours[:, None] > theirs) + 0.5 * (ours[:, None] == theirs)
+        half = 1.959964 * math.sqrt(above.mean(1).var(ddof=1) / 500 + above.mean(0).var(ddof=1) / 300)
+        assert row["auroc_interval"] == pytest.approx([row["auroc"] - half, row["auroc"] + half], abs=1e-6)
     np.savez(tmp_path / "probs.npz", probs=softmax(logits), labels=labels)
     np.savez(tmp_path / "ood.npz", probs=softmax(other))
     found = evaluate([tmp_path / "probs.npz"], ood=[tmp_path / "ood.npz"])["ood"]

@@ -24,7 +24,7 @@ from torch import Tensor
 from levelhead.metrics import _distributions
 from levelhead.metrics._distributions import Rows
 from levelhead.metrics.functions import _accumulate
-from levelhead.metrics.given import Array, Kind
+from levelhead.metrics.given import Array
 from levelhead.metrics.streaming import Calibration
 
 
@@ -174,7 +174,7 @@ def _top_label_loss(block: Rows) -> tuple[np.ndarray, ...]:
     return r, m, loss, others
 
 
-def log_of_rest(scores: Tensor, kind: Kind, predicted: Tensor, rest: Tensor) -> Tensor:
+def log_of_rest(scores: Tensor, kind: str, predicted: Tensor, rest: Tensor) -> Tensor:
     """(n,) float64 logarithm of `rest`, the probability of all but the predicted class of `scores` (n, C).
 
     Where logits are more than 745 apart it is zero in float64; its logarithm is not.

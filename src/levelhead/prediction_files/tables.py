@@ -1,5 +1,6 @@
 """`.parquet` and `.csv`: tables, read a batch of rows at a time by Arrow."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -81,6 +82,7 @@ def open_csv(path: Path) -> Store:
     import pyarrow
     from pyarrow import csv
 
+    _refuse_head(path)
     try:
         with csv.open_csv(path, _by_block(path)) as reader:
             schema = reader.schema
@@ -90,9 +92,6 @@ def open_csv(path: Path) -> Store:
     except (pyarrow.ArrowException, OSError) as error:
         raise unreadable(path, "csv", error) from None
     _refuse_twins(path, schema.names)
-    mark = next((mark for mark in (";", "\t", "|") if len(schema.names) == 1 and mark in schema.names[0]), None)
-    if mark:
-        raise ValueError(f"{path}: columns are separated by {mark!r}; write the table with commas between them")
     columns = {}
     for field in schema:
         found = _column(field.type, None)
@@ -109,6 +108,21 @@ def open_csv(path: Path) -> Store:
         return _read_csv(path, names, kinds, role)
 
     return Store(path, columns, read, notes, own=("label", "id"), typed=False)
+
+
+def _refuse_head(path: Path) -> None:
+    """ValueError for a first line that separates by something else than commas, or holds numbers instead of names."""
+    with path.open("rb") as file:
+        head = file.readline(_LONGEST).decode("utf-8-sig", "replace").strip()
+    mark = next((mark for mark in (";", "\t", "|") if "," not in head and mark in head), None)
+    if mark:
+        raise ValueError(f"{path}: columns are separated by {mark!r}; write the table with commas between them")
+    cells = head.split(",")
+    if len(cells) > 1 and all(re.fullmatch(r"-?[0-9]*[.][0-9]+(e-?[0-9]+)?", cell) for cell in cells[1:]):
+        raise ValueError(
+            f"{path}: the first line must hold the names of the columns, such as label,probs_0,probs_1, but holds "
+            f"numbers: {head[:60]}"
+        )
 
 
 def _refuse_twins(path: Path, names: Sequence[str]) -> None:
