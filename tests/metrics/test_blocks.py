@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from levelhead.metrics import Calibration
+from levelhead.metrics import Calibration, _counting
 from levelhead.metrics._blocks import ClassMajor, Rows, Workspace, true_places
 from levelhead.metrics._counting import COPIES, SMALL, histogram
+from levelhead.metrics._edges import bin_index
 from levelhead.metrics.chunks import Chunk
 
 ASKED = ("sums", "sums_below_top", "sums_of_squares")
@@ -122,3 +123,22 @@ def test_a_view_that_is_negated_when_read_is_read_right():
     lazy.update(logits=logits, labels=torch.zeros(5, dtype=torch.int64))
     plainly.update(logits=logits.clone().resolve_neg(), labels=torch.zeros(5, dtype=torch.int64))
     assert lazy.compute() == plainly.compute()
+
+
+def test_counting_keeps_no_memory_that_grows_with_the_entries(monkeypatch):
+    monkeypatch.setattr(_counting, "PIECE", 64)
+    _counting._copy_of_each.cache_clear()
+    cells = torch.arange(1000) % 3
+    counts, sums = histogram(cells, 3, torch.ones(1000))
+    assert counts.tolist() == sums.tolist() == [334, 333, 333]
+    assert len(_counting._copy_of_each(COPIES, 3)) == 64
+    _counting._copy_of_each.cache_clear()
+
+
+def test_counting_is_where_the_numbers_are_whatever_the_default_device_is():
+    cells = torch.tensor([0, 1, 1, 4])
+    values = torch.tensor([0.1, 0.5, 1.0])
+    with torch.device("meta"):
+        inside = histogram(cells, 5)[0], bin_index(values, 11, torch.float32)
+    assert inside[0].tolist() == histogram(cells, 5)[0].tolist() == [1, 2, 0, 0, 1]
+    assert inside[1].tolist() == [1, 5, 10]
