@@ -8,7 +8,7 @@ as large.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,18 @@ def clopper_pearson(right: np.ndarray, count: np.ndarray, level: float) -> tuple
     lo = np.where(k > 0, betaincinv(np.where(k > 0, k, 1.0), n - k + 1, tail), 0.0)
     hi = np.where(k < n, betaincinv(k + 1, np.where(k < n, n - k, 1.0), 1 - tail), 1.0)
     return np.where(some, lo, np.nan), np.where(some, hi, np.nan)
+
+
+def of_table(rows: Sequence[Mapping[str, Any]], *, level: float = 0.95) -> Diagram:
+    """The diagram of one run whose `table()` these rows are; `level` is that of its intervals."""
+
+    def column(name: str) -> np.ndarray:
+        return np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+
+    count = column("count").astype(np.int64)
+    bounds = column("lo"), column("hi")
+    edges = np.append(column("from"), rows[-1]["to"])
+    return Diagram(edges, count, column("confidence"), column("accuracy"), *bounds, level, 1)
 
 
 def calibrated_range(data: Diagram) -> tuple[np.ndarray, np.ndarray]:
