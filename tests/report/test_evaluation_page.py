@@ -105,10 +105,25 @@ def test_the_order_of_confidence_stands_between_the_best_order_and_none(found):
     assert best["y"][-1] == ours["y"][-1]
 
 
+def test_models_stand_by_accuracy_and_calibration_before_and_after_scaling(tmp_path):
+    files = []
+    for k in range(2):
+        logits, labels = outputs(k)
+        np.savez(tmp_path / f"{k}.npz", logits=logits, labels=labels)
+        files.append(tmp_path / f"{k}.npz")
+    found = evaluate(files)
+    traces = {trace["meta"]: trace for trace in data_of(render(found))["tradeoff"]["traces"]}
+    assert set(traces) == {"0.npz", "1.npz"}
+    for entry in found["files"]:
+        errors = [entry[state]["debiased_ece"] for state in ("raw", "scaled")]
+        assert traces[entry["name"]]["x"] == pytest.approx(errors, abs=1e-4)
+        assert traces[entry["name"]]["y"] == pytest.approx([entry["raw"]["accuracy"]] * 2, abs=1e-4)
+
+
 def test_sets_have_a_table_and_bars_and_there_is_nothing_of_them_without_cal(found, with_sets):
     page = render(with_sets)
     for row in with_sets["sets"]["rows"]:
-        assert f"{100 * row['coverage']:.1f} % [" in page
+        assert f"{100 * row['coverage']:.1f} % [" in page.replace("\u00a0", " ")
     bars = {trace["name"]: trace for trace in data_of(page)["sets-0"]["traces"]}
     assert set(bars) == {"LAC", "APS"}
     for row in with_sets["sets"]["rows"]:

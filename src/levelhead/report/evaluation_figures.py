@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from levelhead.plots.pooled import Pooled
 from levelhead.plots.reliability import FEW
+from levelhead.plots.tradeoff import Point, Tradeoff
 from levelhead.report import figures
 from levelhead.report.figures import COLOURS, DASHES, Figure, text
 
@@ -91,16 +94,30 @@ def risk_coverage(models: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure:
         "columns": ["model", "coverage, %", "error", "from", "to"],
         "traces": traces,
         "layout": {
-            "xaxis": {
-                "title": "coverage: share of examples that is answered, most confident first, %",
-                "range": [0, 100],
-            },
+            "xaxis": {"title": "coverage: share answered, surest first, %", "range": [0, 100]},
             "yaxis": {"title": "error", "tickformat": ".1%", "rangemode": "tozero"},
             "showlegend": True,
         },
         "height": 330,
         "zoom": True,
     }
+
+
+def tradeoff(entries: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Accuracy against the calibration error without its bias, before and after scaling; None for fewer than two."""
+    points = tuple(
+        Point(entry["name"], (0,), *(np.array([value]) for value in (entry["raw"]["accuracy"], *errors)))
+        for entry in entries
+        if entry.get("scaled") and None not in (errors := [entry[state]["debiased_ece"] for state in ("raw", "scaled")])
+    )
+    if len(points) < 2:
+        return None
+    figure = figures.tradeoff(
+        Tradeoff("debiased_ece", "test", entries[0]["n"], points), figures.looks([p.method for p in points], None)
+    )
+    figure["layout"]["xaxis"]["title"] = "ECE without its bias, lower is better"
+    figure["columns"][1] = "debiased ECE"
+    return figure
 
 
 def set_sizes(found: Mapping[str, Any]) -> Figure:

@@ -103,6 +103,7 @@ def render(found: Entry, command: str = "", digests: Mapping[str, str] | None = 
         pairs=[_pair(pair) for pair in found.get("comparisons") or ()],
         parts=parts,
         scaled=any(entry.get("scaled") for entry in entries),
+        has_tradeoff="tradeoff" in drawn,
         has_histogram=any(part.confidence for part in parts),
         conventions=list(found["conventions"].items()),
         files=[
@@ -123,6 +124,8 @@ def _figures(entries: Sequence[Entry]) -> tuple[dict[str, Any], list[Part]]:
         for state in ("raw", "scaled")
     }
     drawn: dict[str, Any] = {"risk": figures.risk_coverage([(e["name"], e["selective"]) for e in entries])}
+    if beside := figures.tradeoff(entries):
+        drawn["tradeoff"] = beside
     parts = []
     for index, (entry, view) in enumerate(zip(entries, views, strict=True)):
         drawn[f"reliability-{index}"] = figures.reliability(view, entry)
@@ -356,8 +359,8 @@ def _set(row: Mapping[str, Any]) -> tuple[str, ...]:
     share = f"{100 * row['sizes'][1] / n:.1f} %" if len(row["sizes"]) > 1 else rounding.DASH
     return (
         f"{row['score'].upper()}, {100 * row['level']:.0f} %",
-        f"{100 * row['coverage']:.1f} % {_bounds([100 * bound for bound in row['interval']], 1)}",
-        _bounds([100 * bound for bound in promised], 1) if promised else "all classes: too few examples",
+        _whole(f"{100 * row['coverage']:.1f} % {_bounds([100 * bound for bound in row['interval']], 1)}"),
+        _whole(_bounds([100 * bound for bound in promised], 1)) if promised else "all classes: too few examples",
         rounding.fixed(row["mean_size"], 2),
         share,
         str(len(row["sizes"]) - 1),
@@ -365,6 +368,11 @@ def _set(row: Mapping[str, Any]) -> tuple[str, ...]:
         if worst
         else rounding.DASH,
     )
+
+
+def _whole(text: str) -> str:
+    """Numbers that stay on one line of a narrow screen."""
+    return text.replace(" ", "\u00a0")
 
 
 def _classes(entry: Entry) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
@@ -416,7 +424,9 @@ def _key(value: float | None) -> str | None:
 
 def _risk(row: Mapping[str, Any]) -> tuple[str, ...]:
     def threshold(value: float | None) -> str:
-        return rounding.DASH if value is None else f"{value:.5f}".rstrip("0")
+        if value is None:
+            return rounding.DASH
+        return f"{value:.5f}".rstrip("0") if value < 0.999995 else "over 0.99999"
 
     return (
         f"{100 * row['risk']:.0f} %",
