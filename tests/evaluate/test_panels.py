@@ -157,3 +157,16 @@ def test_a_matrix_of_many_classes_is_left_to_the_pairs(tmp_path):
     assert matrix.sum() == 400
     assert np.diag(matrix).sum() == (logits.argmax(1) == labels).sum()
     assert matrix.sum(1).tolist() == np.bincount(labels, minlength=30).tolist()
+
+
+def test_votes_have_no_sets_and_no_range_of_honest_bins_and_it_is_said(tmp_path):
+    votes = np.array([[3, 1], [1, 3], [2, 2]])
+    shares = {"p": (0.6, 0.7, 0.8), "c": (0.5, 0.9, 0.7)}
+    paths = [write(tmp_path / f"{name}.npz", two(*each), votes) for name, each in shares.items()]
+    for cal in ((), paths[1:]):
+        found = evaluate(paths[:1], cal=cal)
+        assert "sets" not in found
+        assert "and prediction sets (they count" in found["verdict"][-1]
+        assert "no --cal given" not in found["verdict"][-1]
+        assert {row["calibrated_lo"] for row in found["reliability"]["raw"]} == {None}
+        assert found["confusion_matrix"] is None

@@ -20,8 +20,8 @@ from levelhead.evaluate.votes import Votes, open_votes
 from levelhead.prediction_files.names import Kind
 
 NOT_BY_VOTES = (
-    "whether the calibration error could be chance, an interval of AURC, and gaps and confusions of classes (they "
-    "count right and wrong predictions, and votes give shares)"
+    "whether the calibration error could be chance, an interval of AURC, gaps and confusions of classes, and "
+    "prediction sets (they count right and wrong predictions, and votes give shares)"
 )
 CONVENTIONS = {
     "bins": "equal width, (lo, hi]; confidence 0 in the first, 1 in the last",

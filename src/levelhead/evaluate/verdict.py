@@ -222,7 +222,7 @@ def _cannot(entry: Entry) -> str:
         missing.append(f"{len(few)} of {len(rows)} classes{named}, which {verb} fewer than {FEW} examples")
     for name, reason in entry["undefined"]["raw"].items():
         missing.append(f"{name} ({reason})")
-    if "scaling" in entry and entry["scaling"]["origin"] != "cal":
+    if "votes" not in entry and entry.get("scaling", {}).get("origin") == "cross-fitted":
         missing.append("prediction sets (no --cal given)")
     if "ood" not in entry:
         missing.append("behaviour on other inputs (no --ood given)")
