@@ -15,7 +15,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from contextlib import nullcontext
@@ -24,6 +23,7 @@ from typing import Any
 
 from _common import RESULTS
 from levelhead.reproduce import claims
+from levelhead.reproduce.code import commit
 from levelhead.reproduce.designs import bed, missing
 from levelhead.reproduce.speed import multiply_adds
 from levelhead.reproduce.store import Results, Wanted, adopt, make, merged
@@ -215,12 +215,6 @@ def study(results: Results) -> int:
             results.add("F", bed("F"), record, data="Fashion-MNIST", network="small", **about)
             taken += 1
     return taken
-
-
-def commit() -> str:
-    """The checkout's commit, marked where sources differ from it."""
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def clock(seconds: float) -> str:

@@ -549,6 +549,11 @@ def reproduce(
         list[Path] | None,
         typer.Option(metavar="PLAN.toml", help="A plan of your own, which goes by its file's name; repeatable."),
     ] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FOLDER",
+                     help="Take the finished runs of this comparison in place of training the same again; repeatable."),
+    ] = None,
     data_dir: DataDir = None,
     devices: Devices = "auto",
     jobs: Jobs = "auto",
@@ -585,6 +590,7 @@ def reproduce(
         command=shlex.join(["levelhead", *sys.argv[1:]]),
         watch=lambda runs: Display(errors, {run.hash: parse(run.sentence).passes for run in runs}),
         say=lambda text: errors.print(text, soft_wrap=True, markup=False, highlight=False),
+        sources=tuple(source or ()),
     )
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))

@@ -208,6 +208,29 @@ def test_at_the_papers_scale_what_has_no_data_is_left_out_and_said(tmp_path, her
     assert [cell["n"] for cell in result["cells"] if cell["column"] == "d"] == [1, 1, 1, 1]
 
 
+def test_runs_of_a_comparison_are_taken_and_a_strange_one_is_refused(tmp_path, here):
+    file, out = tmp_path / "mine.toml", tmp_path / "out"
+    file.write_text(OWN)
+    words = ["--model", "mlp(width=16, depth=1)", "--method", "vanilla", "--seeds", "2", "--jobs", "1"]
+    for epochs in ("2", "1"):
+        given = ["compare", "--data", "digits", *words, "--epochs", epochs, "--out", str(tmp_path / epochs)]
+        assert CliRunner().invoke(app, given).exit_code == 0
+
+    def call(source, name="mine/figure-1"):
+        given = ["reproduce", name, "--plan", str(file), "--out", str(out), "--from", str(source), "--jobs", "1"]
+        return CliRunner().invoke(app, given)
+
+    refused = call(tmp_path / "1")
+    assert refused.exit_code == 2
+    assert "its runs are not those of d: recipe.epochs (1 there, 2 here)" in " ".join(refused.stderr.split())
+    assert not (out / "runs").exists(), "nothing was trained"
+    made = call(tmp_path / "2")
+    assert made.exit_code == 0, made.output
+    assert "2 of 2 runs taken" in made.stderr
+    assert list((out / "figures").glob("mine-figure-1-d-small-1.png")), "a taken run can be drawn"
+    assert call(tmp_path).exit_code == 2, "no comparison"
+
+
 def test_label_entropy_is_that_of_the_beta():
     heads, rows = label_entropy()
     assert heads[0] == "alpha"

@@ -237,11 +237,10 @@ def _on_bed(claim: Claim, name: str, records: Mapping[str, Records]) -> OnBed:
     ]
     deciding = [each.finding for each in judged if not each.printed]
     verdict = verdicts.together(deciding)
-    if claim.premise and verdict != verdicts.NOT_RUN:
+    if claim.premise:
         premise = [Judged(f"premise, {words}", found, True) for words, found in _findings(claim.premise, name, records)]
         judged = premise + judged
-        if verdicts.together([each.finding for each in premise]) != verdicts.HOLDS:
-            verdict = verdicts.ABSENT
+        verdict = verdicts.given(verdicts.together([each.finding for each in premise]), verdict)
     verdict = verdicts.within_regime(verdict, train_accuracy(records.get(name, {})))
     p_value = math.nan if verdict == verdicts.NOT_RUN else verdicts.joint_p(deciding)
     missing = "the runs are not all there" if verdict == verdicts.NOT_RUN else ""

@@ -60,11 +60,11 @@ def _claim(row: Row) -> str:
     beds = []
     for found in row.beds:
         deciding = [each for each in found.judged if not each.printed and each.finding.verdict != verdicts.NOT_RUN]
-        if found.verdict != verdicts.NOT_RUN and deciding:
-            one = f", {numbers(deciding[0].finding)}" if len(deciding) == 1 else ""
-            beds.append(
-                f"{found.bed}: {found.verdict} (n = {found.n}{one})" if not one else f"{found.bed}, n = {found.n}{one}"
-            )
+        if found.verdict == verdicts.ABSENT:
+            beds.append(f"{found.bed}: {found.verdict}")
+        elif found.verdict != verdicts.NOT_RUN and deciding:
+            what = numbers(deciding[0].finding) if len(deciding) == 1 else f"{found.verdict}, {len(deciding)} tests"
+            beds.append(f"{found.bed}, n = {found.n}: {what}")
     return f"{row.claim.id}, {_text(row.claim.says)} ({'; '.join(beds)})"
 
 

@@ -1,6 +1,6 @@
 """The verb: list the papers' items, or make one of them and show our table beside the published one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -98,18 +98,21 @@ def reproduce(
     command: str,
     watch: Watch,
     say: Callable[[str], None],
+    sources: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Make the runs that an item misses and return it as a table; ``watch`` shows how they come along.
 
-    Columns whose data are not there are left out and said. Raises ``ValueError`` where none can be run.
+    Columns whose data are not there are left out and said. ``sources`` are comparisons whose finished runs are taken.
+    Raises ``ValueError`` where none can be run, and before anything is trained where no column can take a source's.
     """
     results = results_folder(out)
     reasons: dict[str, str] = {}
     failed: dict[str, str] = {}
     asked = requests(plan, item, scale, seeds=seeds, curves=curves)
+    designs = {column: there for column in asked if (there := plan.design_of(item, column, scale))}
+    refuse_strangers(sources, designs, data_dir, devices)
     for column, wanted in asked.items():
-        name, design = plan.design_of(item, column, scale) or ("", None)
-        assert design is not None
+        name, design = designs[column]
         where = bed_name(paper, name, scale)
         left = missing_runs(wanted, results.load(where, design))
         if not left:
@@ -122,12 +125,34 @@ def reproduce(
         say(f"{column}: {len(left)} runs on {_about(design)}, {_time(design, cost(design, left), out)}")
         failed |= make(
             where, design, wanted, store=out / "runs", results=results, jobs=jobs, data_dir=data_dir,
-            devices=devices, command=command, watch=watch,
+            devices=devices, command=command, watch=watch, sources=sources, say=say,
         )  # fmt: skip
     if asked and len(reasons) == len(asked):
         raise ValueError(f"{paper}/{item.id} cannot be made here: {'; '.join(dict.fromkeys(reasons.values()))}")
     drawn = draw(paper, plan, item, scale, out, data_dir, say)
     return result(paper, plan, item, scale, results) | {"left_out": reasons, "failed": failed, "figures": drawn}
+
+
+def refuse_strangers(
+    sources: Sequence[Path], designs: Mapping[str, tuple[str, Design]], data_dir: Path | None, devices: str
+) -> None:
+    """Raise ``ValueError`` for a comparison whose runs none of the designs can take, with what differs from each."""
+    if not sources:
+        return
+    from levelhead.reproduce.designs import comparison
+    from levelhead.reproduce.taking import open_comparison, why_not
+
+    wholes = {
+        column: comparison(design, ["vanilla"], [0], data_dir=data_dir, devices=devices)
+        for column, (_, design) in designs.items()
+        if not why_missing(design, data_dir)
+    }
+    for source in sources:
+        card = open_comparison(source)
+        differs = {column: why_not(card, whole) for column, whole in wholes.items()}
+        if differs and all(differs.values()):
+            said = "; ".join(f"not those of {column}: {', '.join(why[:4])}" for column, why in differs.items())
+            raise ValueError(f"--from {source}: its runs are {said}. Runs are taken where all of these agree")
 
 
 def draw(
