@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from levelhead.errors import unknown
 from levelhead.reproduce.designs import Design, bed
-from levelhead.reproduce.store import Wanted, merged
+from levelhead.reproduce.store import Wanted, kept, merged
 from levelhead.train.recipe import explain
 
 SCALES = ("paper", "small")
@@ -174,8 +174,10 @@ def requests(
         own = item.probes if scale == "paper" or item.small_probes is None else item.small_probes
         probes = dict.fromkeys((*design.probes, *own))
         count = seeds or min(item.seeds or design.seeds, design.seeds)
+        # a table is answered by a run that holds its numbers; a figure needs the whole run
+        read = () if item.figures or item.record or curves else tuple(map(kept, item.asked(scale)))
         found[column] = merged(
-            Wanted(item.method(column, label, method), count, tuple(record), tuple(probes))
+            Wanted(item.method(column, label, method), count, tuple(record), tuple(probes), read)
             for label, method in item.lines
         )
     return found

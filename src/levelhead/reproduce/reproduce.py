@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from levelhead.errors import unknown
-from levelhead.reproduce import speed
+from levelhead.reproduce import speed, wording
 from levelhead.reproduce.claims import cost
 from levelhead.reproduce.computed import COMPUTED
 from levelhead.reproduce.designs import Design
@@ -250,7 +250,8 @@ def print_result(found: Mapping[str, Any], console: Console) -> None:
     every = [Cell(**cell) for cell in found["cells"]]
     best = any(cell.best is not None for cell in every)
     for measure in dict.fromkeys(cell.measure for cell in every):
-        unit = f"{measure}, %" if measure in found["percent"] else measure
+        what = measure if (said := wording.measure(measure)) == measure else f"{measure} ({said})"
+        unit = f"{what}, %" if measure in found["percent"] else what
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=Text(unit), title_justify="left")
         heads = [BEST_TEST + " (as published, optimistic)"] if best else []
         for head in ("", "method", "published", *heads, "ours, last epoch" if best else "ours", "difference", "n"):

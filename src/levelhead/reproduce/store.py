@@ -80,6 +80,11 @@ class Results:
         return path
 
 
+def kept(measure: str) -> str:
+    """The measure of a run's record from which this one is worked out."""
+    return "accuracy_raw" if measure == "error" else measure.removeprefix("abs_log_")
+
+
 def is_answered(record: Record, wanted: Wanted) -> bool:
     """Whether a run's numbers hold what is asked of it."""
     known = {name for name, value in record["measures"].items() if value is not None}
