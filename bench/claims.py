@@ -15,7 +15,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from contextlib import nullcontext
@@ -24,18 +23,15 @@ from typing import Any
 
 from _common import RESULTS
 from levelhead.reproduce import claims
+from levelhead.reproduce.code import commit
 from levelhead.reproduce.designs import bed, missing
-from levelhead.reproduce.speed import multiply_adds
+from levelhead.reproduce.speed import nominal
 from levelhead.reproduce.store import Results, Wanted, adopt, make, merged
 from levelhead.reproduce.store import missing as missing_runs
 from levelhead.spec import parse
 
 CLAIMS = RESULTS / "claims"
 PICTURES = RESULTS.parents[1] / "docs" / "assets" / "papers"
-#: Example passes a second of one process on a bed whose runs have not been timed: images of bed F under its network
-#: (others by their multiply-adds, small ones at most ten times as fast) and texts, two cores of 2026.
-RATES = {"image": 3000.0, "text": 400.0}
-FASTER = 10.0
 #: Beds that `--bed T` and the like stand for.
 GROUPS = {"T": ("T-trec", "T-mr", "T-imdb")}
 
@@ -139,13 +135,7 @@ def show(todo: list[tuple[str, str, list[Wanted]]], jobs: int, results: Results)
 def speed(name: str, results: Results) -> float:
     """Example passes a second of one run on this bed, by the runs that are there."""
     design = bed(name)
-    known = claims.rate(design, results.load(name, design))
-    if known or design.about.kind == "text":
-        return known or RATES["text"]
-    usual, here = (
-        multiply_adds(each.network, each.about.classes, each.about.shape) or 1 for each in (bed("F"), design)
-    )
-    return RATES["image"] * min(usual / here, FASTER)
+    return claims.rate(design, results.load(name, design)) or nominal(design)
 
 
 def run(todo: list[tuple[str, str, list[Wanted]]], given: argparse.Namespace, results: Results) -> None:
@@ -215,12 +205,6 @@ def study(results: Results) -> int:
             results.add("F", bed("F"), record, data="Fashion-MNIST", network="small", **about)
             taken += 1
     return taken
-
-
-def commit() -> str:
-    """The checkout's commit, marked where sources differ from it."""
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def clock(seconds: float) -> str:

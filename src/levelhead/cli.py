@@ -533,11 +533,18 @@ def data_sets(
 @app.command()
 @verb
 def reproduce(
-    item: Annotated[str | None, typer.Argument(metavar="PAPER/ITEM", help="pls/table-1; none: list all.")] = None,
+    item: Annotated[
+        str | None, typer.Argument(metavar="PAPER/ITEM", help="pls/table-1; a paper alone, or none: list.")
+    ] = None,
     scale: Annotated[
         str, typer.Option(metavar="small|paper", rich_help_panel=_TRAINING,
                           help="small: beds that two cores manage; paper: the paper's own data, network and recipe.")
     ] = "small",
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", metavar="NAME|PATH", rich_help_panel=_DATA,
+                     help="Other data than the item's, as for compare: its methods, measures and recipe on these."),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, max=1000, rich_help_panel=_TRAINING, help="Runs a method; else the plan's.")
     ] = None,
@@ -549,6 +556,11 @@ def reproduce(
         list[Path] | None,
         typer.Option(metavar="PLAN.toml", help="A plan of your own, which goes by its file's name; repeatable."),
     ] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FOLDER",
+                     help="Take the finished runs of this comparison in place of training the same again; repeatable."),
+    ] = None,
     data_dir: DataDir = None,
     devices: Devices = "auto",
     jobs: Jobs = "auto",
@@ -559,22 +571,30 @@ def reproduce(
     from levelhead.compare.settings import find_devices
     from levelhead.progress import Display
     from levelhead.reproduce import reproduce as papers
+    from levelhead.reproduce.elsewhere import on_data
     from levelhead.reproduce.plans import SCALES, with_own
     from levelhead.spec import parse
 
     if scale not in SCALES:
         raise ValueError(f"--scale must be one of {', '.join(SCALES)}, not {scale!r}")
     plans, folder, console = with_own(plan or ()), out or papers.OUT, _console()
-    if item is None:
-        found = papers.listing(plans, folder)
+    if item is None or item in plans:
+        if data:
+            raise ValueError("--data is for one item: say PAPER/ITEM")
+        found = papers.listing(plans if item is None else {item: plans[item]}, folder)
         if as_json:
             print(json.dumps(found, indent=1, ensure_ascii=False))
         else:
-            papers.print_listing(found, console)
+            papers.print_listing(found, console, detail=item is not None)
         return
     errors = _console(stderr=True)
+    paper, study, chosen = papers.find(plans, item)
+    if data:
+        study, chosen = on_data(study, chosen, scale, data, data_dir)
     result = papers.reproduce(
-        *papers.find(plans, item),
+        paper,
+        study,
+        chosen,
         scale,
         out=folder,
         seeds=seeds,
@@ -585,6 +605,7 @@ def reproduce(
         command=shlex.join(["levelhead", *sys.argv[1:]]),
         watch=lambda runs: Display(errors, {run.hash: parse(run.sentence).passes for run in runs}),
         say=lambda text: errors.print(text, soft_wrap=True, markup=False, highlight=False),
+        sources=tuple(source or ()),
     )
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))

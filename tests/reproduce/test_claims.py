@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from levelhead.reproduce import claims, ledger, verdicts
+from levelhead.reproduce import claims, ledger, pages, verdicts
 from levelhead.reproduce.claims import Choice, Claim, Test, judge, reading, wanted
 from levelhead.reproduce.designs import bed, beds
 from levelhead.reproduce.store import Results, missing
@@ -126,6 +126,22 @@ def test_an_absent_premise_decides():
 
     assert verdict((0.7, 0.71, 0.72)) == verdicts.HOLDS
     assert verdict((0.85, 0.86, 0.87)) == verdicts.ABSENT
+
+
+def test_a_premise_that_fails_decides_even_where_the_claim_has_no_number():
+    """A6: where training accuracy never reaches 100 %, there is no slope after it."""
+    a6 = next(each for each in claims.claims() if each.id == "A6")
+
+    def row(*parts):
+        runs = [{"fitted_part": part, "spread_slope": None, "accuracy_raw": 0.8} for part in parts]
+        return judge(a6, records({"lamix": runs}, "C-three"))
+
+    found = row(0.0, 0.0, 0.02)
+    assert found.verdict == verdicts.ABSENT
+    assert "**C-three**: premise absent" in " ".join(ledger._lines(found.beds[0]))
+    assert pages._claim(found).endswith("(C-three: premise absent)")
+    assert row(0.0).verdict == verdicts.NOT_RUN, "one seed tells nothing"
+    assert row().verdict == verdicts.NOT_RUN
 
 
 def test_a_claim_holds_only_if_it_holds_on_every_bed_that_was_run():

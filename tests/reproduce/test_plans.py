@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,6 +208,78 @@ def test_at_the_papers_scale_what_has_no_data_is_left_out_and_said(tmp_path, her
     result = json.loads(made.stdout)
     assert result["left_out"] == {"e": "data missing: CIFAR-100"}
     assert [cell["n"] for cell in result["cells"] if cell["column"] == "d"] == [1, 1, 1, 1]
+
+
+def test_the_plan_in_the_docs_can_be_copied_and_run(tmp_path, here):
+    """As it stands there, on a smaller design."""
+    text = (Path(__file__).parents[2] / "docs" / "reproduce.md").read_text().split("```toml\n")[1].split("```")[0]
+    read(text, "the docs")
+    file = tmp_path / "mine.toml"
+    small = '{set = "digits", network = "mlp(width=16, depth=1)", training = {epochs = 1}, seeds = 1}'
+    file.write_text(re.sub(r"photos = \{set.*\}", f"photos = {small}", text))
+    words = ["reproduce", "mine/table-1", "--plan", str(file), "--out", str(tmp_path / "out"), "--jobs", "1", "--json"]
+    made = CliRunner().invoke(app, words)
+    assert made.exit_code == 0, made.output
+    cells_made = json.loads(made.stdout)["cells"]
+    assert [cell["n"] for cell in cells_made] == [1] * 12
+    assert {cell["label"] for cell in cells_made} == {"plain", "mixup 0.2", "mixup 1", "mixup 2"}
+    listed = CliRunner().invoke(app, ["reproduce", "mine", "--plan", str(file), "--out", str(tmp_path / "out")])
+    assert "done: 4/4 runs" in " ".join(listed.stdout.split())
+
+
+def test_an_item_on_other_data(tmp_path, here):
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    np.savez(tmp_path / "mine.npz", train_x=rng.normal(size=(300, 4)) + labels[:, None], train_y=labels)
+    file, out = tmp_path / "mine.toml", tmp_path / "out"
+    file.write_text(OWN)
+    words = ["--plan", str(file), "--out", str(out), "--jobs", "1", "--json", "--data", str(tmp_path / "mine.npz")]
+    made = CliRunner().invoke(app, ["reproduce", "mine/table-1", "--seeds", "1", *words])
+    assert made.exit_code == 0, made.output
+    result = json.loads(made.stdout)
+    assert [(cell["label"], cell["n"], cell["published"]) for cell in result["cells"]] == [
+        ("Plain", 1, ""), ("Mixup", 1, ""), ("Plain", 1, ""), ("Mixup", 1, "")
+    ]  # fmt: skip
+    assert "mine" in result["designs"]["d"]
+    assert not list((out / "results").glob("tiny/*")), "they are no runs of the bed"
+    for item in ("mine", None):
+        assert CliRunner().invoke(app, ["reproduce", *([item] if item else []), *words]).exit_code == 2
+    assert CliRunner().invoke(app, ["reproduce", "mbls/proposition-1", *words]).exit_code == 2
+
+
+def test_a_plans_own_bed_and_one_that_is_not_there():
+    bed_of = '[bed]\nmy = {set = "spiral", network = "mlp", seeds = 1}\n'
+    item = (
+        '[[item]]\nid = "a"\nwhere = "w"\nshows = "s"\nmeasures = ["error"]\ncolumns = ["d"]\nrows = [["x", "pls"]]\n'
+    )
+    head = 'title = "t"\nidea = "i"\nsentence = "pls"\nselection = "last epoch"\n[design]\nd = {set = "digits"}\n'
+    plan = read(head + bed_of + item + 'small = {d = "my"}', "m")
+    assert plan.design_of(plan.item[0], "d", "small")[1].set == "spiral"
+    with pytest.raises(ValueError, match="m: a, d: unknown bed 'mi'"):
+        read(head + bed_of + item + 'small = {d = "mi"}', "m")
+
+
+def test_runs_of_a_comparison_are_taken_and_a_strange_one_is_refused(tmp_path, here):
+    file, out = tmp_path / "mine.toml", tmp_path / "out"
+    file.write_text(OWN)
+    words = ["--model", "mlp(width=16, depth=1)", "--method", "vanilla", "--seeds", "2", "--jobs", "1"]
+    for epochs in ("2", "1"):
+        given = ["compare", "--data", "digits", *words, "--epochs", epochs, "--out", str(tmp_path / epochs)]
+        assert CliRunner().invoke(app, given).exit_code == 0
+
+    def call(source, name="mine/figure-1"):
+        given = ["reproduce", name, "--plan", str(file), "--out", str(out), "--from", str(source), "--jobs", "1"]
+        return CliRunner().invoke(app, given)
+
+    refused = call(tmp_path / "1")
+    assert refused.exit_code == 2
+    assert "its runs are not those of d: recipe.epochs (1 there, 2 here)" in " ".join(refused.stderr.split())
+    assert not (out / "runs").exists(), "nothing was trained"
+    made = call(tmp_path / "2")
+    assert made.exit_code == 0, made.output
+    assert "2 of 2 runs taken" in made.stderr
+    assert list((out / "figures").glob("mine-figure-1-d-small-1.png")), "a taken run can be drawn"
+    assert call(tmp_path).exit_code == 2, "no comparison"
 
 
 def test_label_entropy_is_that_of_the_beta():

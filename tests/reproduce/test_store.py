@@ -1,14 +1,17 @@
 """Runs are made once, land as small files, and go on from them: on the tiny bed, in seconds."""
 
 import json
+import subprocess
 from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
+from levelhead._version import __version__
 from levelhead.compare import compare
 from levelhead.compare.probing import answer
 from levelhead.reproduce import designs
+from levelhead.reproduce.code import commit
 from levelhead.reproduce.store import Results, Wanted, adopt, make, merged, missing
 from levelhead.train.execute import execute
 
@@ -137,6 +140,58 @@ def test_a_finished_comparison_is_adopted_and_another_design_is_refused(places, 
     assert results.load("tiny", TINY)[wanted[0].sentence][0]["measures"] == once["measures"]
     with pytest.raises(ValueError, match="epochs is 2, not 7"):
         adopt("tiny", TINY.model_copy(update={"training": {"epochs": 7}}), folder, results, commit="abc")
+
+
+def test_finished_runs_of_a_comparison_are_taken_in_place_of_training(places, tmp_path):
+    root = places[0]
+    source = next((root / "runs").iterdir())
+    results, heard, said = Results(tmp_path / "results"), [], []
+    asked = [Wanted("vanilla", 2), Wanted("mbls", 1)]
+    make(
+        "tiny", TINY, asked, store=tmp_path / "runs", results=results, sources=[source], say=said.append,
+        watch=by(lambda event, run, _: heard.append((event, run.method))),
+    )  # fmt: skip
+    assert said == [f"{source}: 2 of 3 runs taken"]
+    assert heard == [("done", "mbls")]
+    taken, trained = (results.load("tiny", TINY)[each.sentence][0] for each in asked)
+    assert taken["measures"] == records(root)[asked[0].sentence][0]["measures"]
+    assert (taken["commit"], trained["commit"]) == (f"levelhead {__version__}", commit())
+    assert (tmp_path / "runs" / taken["store"] / "runs" / taken["hash"] / "test.safetensors").is_file()
+
+
+def test_a_comparison_that_differs_is_not_taken(places, tmp_path):
+    root, wanted, _ = places
+    source = next((root / "runs").iterdir())
+    other, said = TINY.model_copy(update={"training": {"epochs": 1}}), []
+    results = Results(tmp_path / "results")
+    make(
+        "tiny", other, [Wanted("vanilla", 1)], store=tmp_path / "runs", results=results, sources=[source],
+        say=said.append,
+    )  # fmt: skip
+    assert said == [f"{source}: not taken here, recipe.epochs (2 there, 1 here)"]
+    assert results.load("tiny", other)[wanted[0].sentence][0]["commit"] == commit()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="is no comparison"):
+        make(
+            "tiny", TINY, wanted, store=tmp_path / "runs", results=Results(tmp_path / "r"), sources=[tmp_path / "empty"]
+        )
+
+
+def test_the_code_is_named_by_its_checkout_or_its_version(tmp_path):
+    """A package that was installed into somebody's repository is not part of it."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "_version.py").write_text("")
+    assert commit(tmp_path) == f"levelhead {__version__}"
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "a"], check=True)
+    commit.cache_clear()
+    assert commit(tmp_path) == f"levelhead {__version__}"
+    subprocess.run([*git, "add", "_version.py"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "b"], check=True)
+    commit.cache_clear()
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert len(commit(tmp_path)) >= 4
+    assert head.startswith(commit(tmp_path))
 
 
 def test_what_several_ask_of_a_method_is_asked_once():

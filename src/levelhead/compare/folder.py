@@ -81,9 +81,7 @@ class Folder:
                 )
 
     def _refuse_other(self, then: dict[str, Any], now: dict[str, Any]) -> None:
-        different = [
-            f"{name} ({_short(before)} there, {_short(after)} here)" for name, before, after in _differences(then, now)
-        ]
+        different = differences(then, now)
         if different:
             raise ValueError(
                 f"{self.path} belongs to another comparison: {'; '.join(different[:4])}. "
@@ -112,6 +110,11 @@ class Folder:
             },
             "versions": versions(),
         }
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of a comparison's identity is another, in words: empty where they are the same."""
+    return [f"{name} ({_short(before)} there, {_short(after)} here)" for name, before, after in _differences(then, now)]
 
 
 def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:

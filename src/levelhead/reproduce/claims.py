@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from levelhead.reproduce import verdicts
 from levelhead.reproduce.designs import Design, bed
-from levelhead.reproduce.store import Record, Records, Wanted, merged
+from levelhead.reproduce.store import Record, Records, Wanted, kept, merged
 from levelhead.reproduce.verdicts import Finding
 from levelhead.spec import parse
 
@@ -211,16 +211,11 @@ def wanted(claim: Claim, bed_name: str) -> list[Wanted]:
 
 def _unfolded(name: str, measure: str) -> list[tuple[str, tuple[str, ...]]]:
     """The methods that a name stands for, each with the measures that are read of it; none where a series is."""
-    read = (_kept(measure),) if measure else ()
+    read = (kept(measure),) if measure else ()
     if not name.startswith(_CHOICE):
         return [(name, read)]
     choice = choices()[name.removeprefix(_CHOICE)]
-    return [(method, (*read, _kept(choice.measure)) if read else ()) for method in choice.methods]
-
-
-def _kept(measure: str) -> str:
-    """The measure from which `reading` takes this one."""
-    return "accuracy_raw" if measure == "error" else measure.removeprefix("abs_log_")
+    return [(method, (*read, kept(choice.measure)) if read else ()) for method in choice.methods]
 
 
 def judge(claim: Claim, records: Mapping[str, Records]) -> Row:
@@ -237,11 +232,10 @@ def _on_bed(claim: Claim, name: str, records: Mapping[str, Records]) -> OnBed:
     ]
     deciding = [each.finding for each in judged if not each.printed]
     verdict = verdicts.together(deciding)
-    if claim.premise and verdict != verdicts.NOT_RUN:
+    if claim.premise:
         premise = [Judged(f"premise, {words}", found, True) for words, found in _findings(claim.premise, name, records)]
         judged = premise + judged
-        if verdicts.together([each.finding for each in premise]) != verdicts.HOLDS:
-            verdict = verdicts.ABSENT
+        verdict = verdicts.given(verdicts.together([each.finding for each in premise]), verdict)
     verdict = verdicts.within_regime(verdict, train_accuracy(records.get(name, {})))
     p_value = math.nan if verdict == verdicts.NOT_RUN else verdicts.joint_p(deciding)
     missing = "the runs are not all there" if verdict == verdicts.NOT_RUN else ""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from levelhead.data import Dataset
     from levelhead.data.source import Part, Source
 
+#: How a reason begins that is data.
+MISSING = "data missing: "
+
 
 class DataSet(BaseModel):
     """A data set as a design needs to know it before it is there: training images, shape of an input, classes."""
@@ -35,6 +38,7 @@ class DataSet(BaseModel):
     shape: tuple[int, ...]
     classes: int = Field(ge=2)
     kind: Literal["image", "text", "vector", "segmentation"] = "image"
+    fingerprint: str = ""
 
 
 class Design(BaseModel):
@@ -42,7 +46,7 @@ class Design(BaseModel):
 
     ``classes`` are those of the set that are kept, all where none is named.
     ``probes`` are asked of every run, ``record`` is kept of every run; ``note`` says where it departs from the paper,
-    ``waits`` why it cannot be run yet.
+    ``waits`` why it cannot be run yet, ``given`` is the data that were read in place of a known set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +62,7 @@ class Design(BaseModel):
     record: tuple[str, ...] = ()
     note: str = ""
     waits: str = ""
+    given: DataSet | None = None
 
     @property
     def digest(self) -> str:
@@ -65,12 +70,14 @@ class Design(BaseModel):
         depends = {"set", "network", "recipe", "training", "train_size"}
         # what came later is left out where it changes nothing, so that runs keep the digits they had
         what = self.model_dump(include=depends | ({"classes"} if self.classes else set()))
+        if self.given:
+            what["set"] = self.given.fingerprint
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def about(self) -> DataSet:
         """Its data set."""
-        return sets()[self.set]
+        return self.given or sets()[self.set]
 
     @property
     def images(self) -> int:
@@ -197,7 +204,9 @@ def missing(design: Design, data_dir: Path | None = None) -> str:
     if design.waits:
         return design.waits
     data = design.about.data
+    if design.given:
+        return ""
     if data not in names():
-        return f"data missing: {design.about.title}"
+        return MISSING + design.about.title
     there = state(data, None if data_dir is None else str(data_dir))
-    return f"data missing: {design.about.title}" if there.startswith(("not found", "incomplete")) else ""
+    return MISSING + design.about.title if there.startswith(("not found", "incomplete")) else ""

@@ -12,6 +12,7 @@ import numpy as np
 from levelhead.metrics import student_t
 from levelhead.reproduce import speed
 from levelhead.reproduce.claims import cost, rate, reading
+from levelhead.reproduce.designs import MISSING, beds
 from levelhead.reproduce.designs import missing as why_missing
 from levelhead.reproduce.plans import Item, Plan, number, requests
 from levelhead.reproduce.store import Record, Records, Results, Wanted
@@ -50,7 +51,7 @@ class Cell:
 
 def bed_name(paper: str, name: str, scale: str) -> str:
     """Where a column's runs are kept among the results."""
-    return name if scale == "small" else f"{paper}/{name}"
+    return name if scale == "small" and name in beds() else f"{paper}/{name}"
 
 
 def state(paper: str, plan: Plan, item: Item, scale: str, results: Results, rates: speed.Speed | None) -> State:
@@ -62,7 +63,7 @@ def state(paper: str, plan: Plan, item: Item, scale: str, results: Results, rate
         return State("no bed stands for it")
     runs = there = 0
     total: float | None = 0.0
-    reasons = []
+    reasons: list[str] = []
     for column, wanted in asked.items():
         name, design = plan.design_of(item, column, scale) or ("", None)
         assert design is not None
@@ -80,7 +81,10 @@ def state(paper: str, plan: Plan, item: Item, scale: str, results: Results, rate
             total = None if seconds is None else total + seconds
     if there == runs:
         return State("done", runs, there, 0.0)
-    lacking = "; ".join(dict.fromkeys(reasons))
+    # the same words before every set are said once
+    absent = dict.fromkeys(why.removeprefix(MISSING) for why in reasons if why.startswith(MISSING))
+    others = dict.fromkeys(why for why in reasons if not why.startswith(MISSING))
+    lacking = "; ".join([*others, *([MISSING + ", ".join(absent)] if absent else [])])
     if len(reasons) == len(asked):
         return State(lacking, runs, there, total)
     return State(("partly" if there else "not run") + (f" ({lacking})" if lacking else ""), runs, there, total)

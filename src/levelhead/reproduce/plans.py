@@ -16,8 +16,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from levelhead.errors import unknown
-from levelhead.reproduce.designs import Design, bed
-from levelhead.reproduce.store import Wanted, merged
+from levelhead.reproduce.designs import Design, bed, beds
+from levelhead.reproduce.store import Wanted, kept, merged
 from levelhead.train.recipe import explain
 
 SCALES = ("paper", "small")
@@ -86,7 +86,7 @@ class Item(BaseModel):
 
 
 class Plan(BaseModel):
-    """A paper: what it says in five lines, the sentence that runs it, its designs, and its items."""
+    """A paper: what it says in five lines, the sentence that runs it, its designs, its items, and beds of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,6 +96,7 @@ class Plan(BaseModel):
     selection: str
     design: dict[str, Design]
     item: tuple[Item, ...]
+    bed: dict[str, Design] = {}
 
     def find(self, name: str) -> Item:
         """An item by its id. Raises ``ValueError``."""
@@ -108,7 +109,12 @@ class Plan(BaseModel):
         """Name and design of a column: the paper's, or the bed in its place; None where there is no bed."""
         if scale == "paper":
             return column, self.design[column]
-        return (item.small[column], bed(item.small[column])) if column in item.small else None
+        if scale == "small" and not item.small:  # somebody's own study, which is as small as it says
+            return column, self.design[column]
+        if column not in item.small:
+            return None
+        name = item.small[column]
+        return name, self.bed.get(name) or bed(name)
 
 
 def read(text: str, where: str) -> Plan:
@@ -120,6 +126,9 @@ def read(text: str, where: str) -> Plan:
     except ValidationError as error:
         raise ValueError(f"{where}: {explain(error)}") from None
     for item in plan.item:
+        for column, name in item.small.items():
+            if name not in plan.bed and name not in beds():
+                raise ValueError(f"{where}: {item.id}, {column}: {unknown('bed', name, {**beds(), **plan.bed})}")
         for column in (*item.columns, *item.small):
             if column not in plan.design:
                 raise ValueError(f"{where}: {item.id} names the design {column!r}, which is not there")
@@ -174,8 +183,10 @@ def requests(
         own = item.probes if scale == "paper" or item.small_probes is None else item.small_probes
         probes = dict.fromkeys((*design.probes, *own))
         count = seeds or min(item.seeds or design.seeds, design.seeds)
+        # a table is answered by a run that holds its numbers; a figure needs the whole run
+        read = () if item.figures or item.record or curves else tuple(map(kept, item.asked(scale)))
         found[column] = merged(
-            Wanted(item.method(column, label, method), count, tuple(record), tuple(probes))
+            Wanted(item.method(column, label, method), count, tuple(record), tuple(probes), read)
             for label, method in item.lines
         )
     return found

@@ -1,6 +1,6 @@
 """The verb: list the papers' items, or make one of them and show our table beside the published one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from levelhead.errors import unknown
-from levelhead.reproduce import speed
+from levelhead.reproduce import speed, wording
 from levelhead.reproduce.claims import cost
 from levelhead.reproduce.computed import COMPUTED
 from levelhead.reproduce.designs import Design
@@ -47,19 +47,28 @@ def listing(plans: Mapping[str, Plan], out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def print_listing(entries: list[dict[str, Any]], console: Console) -> None:
-    """A line an item: what it shows, how far it is and what is missing takes, small and at the paper's scale."""
+def print_listing(entries: list[dict[str, Any]], console: Console, *, detail: bool = False) -> None:
+    """A line an item: what it shows, how far it is and what is missing takes, small and at the paper's scale.
+
+    ``detail`` adds its data, networks and methods.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("item", "shows", "small", "at the paper's scale"):
         table.add_column(head, overflow="fold")
     for entry in entries:
+        more = [
+            f"{what}: {', '.join(entry[what])}" for what in ("data", "networks", "methods") if detail and entry[what]
+        ]
         table.add_row(
-            Text(entry["item"]), Text(entry["shows"]), *(Text(_progress(entry[scale])) for scale in SCALES[::-1])
+            Text(entry["item"]),
+            Text("\n".join([entry["shows"], *more])),
+            *(Text(_progress(entry[scale])) for scale in SCALES[::-1]),
         )
     console.print(table)
     console.print(
         "Runs there / asked for, and how long the missing ones take on one core of this machine. "
-        "'levelhead reproduce PAPER/ITEM' makes one, small unless --scale paper; --json says more of each.",
+        "'levelhead reproduce PAPER/ITEM' makes one, small unless --scale paper; 'levelhead reproduce PAPER' says more "
+        "of each, --json all.",
         highlight=False,
     )
 
@@ -98,36 +107,65 @@ def reproduce(
     command: str,
     watch: Watch,
     say: Callable[[str], None],
+    sources: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Make the runs that an item misses and return it as a table; ``watch`` shows how they come along.
 
-    Columns whose data are not there are left out and said. Raises ``ValueError`` where none can be run.
+    Columns whose data are not there are left out and said. ``sources`` are comparisons whose finished runs are taken.
+    Raises ``ValueError`` where none can be run, and before anything is trained where no column can take a source's.
     """
     results = results_folder(out)
     reasons: dict[str, str] = {}
     failed: dict[str, str] = {}
     asked = requests(plan, item, scale, seeds=seeds, curves=curves)
+    designs = {column: there for column in asked if (there := plan.design_of(item, column, scale))}
+    refuse_strangers(sources, designs, data_dir, devices)
+    todo = []
     for column, wanted in asked.items():
-        name, design = plan.design_of(item, column, scale) or ("", None)
-        assert design is not None
-        where = bed_name(paper, name, scale)
-        left = missing_runs(wanted, results.load(where, design))
+        name, design = designs[column]
+        left = missing_runs(wanted, results.load(bed_name(paper, name, scale), design))
         if not left:
             continue
         why = why_missing(design, data_dir)
         if why:
             reasons[column] = why
-            say(f"{column}: {why}")
-            continue
-        say(f"{column}: {len(left)} runs on {_about(design)}, {_time(design, cost(design, left), out)}")
+        else:
+            todo.append(column)
+        said = f"{len(left)} runs on {_about(design)}, {_time(design, cost(design, left), out, devices)}"
+        say(f"{column}: {why + ': ' if why else ''}{said}")
+    for column in todo:
+        (name, design), wanted = designs[column], asked[column]
+        where = bed_name(paper, name, scale)
         failed |= make(
             where, design, wanted, store=out / "runs", results=results, jobs=jobs, data_dir=data_dir,
-            devices=devices, command=command, watch=watch,
+            devices=devices, command=command, watch=watch, sources=sources, say=say,
         )  # fmt: skip
     if asked and len(reasons) == len(asked):
         raise ValueError(f"{paper}/{item.id} cannot be made here: {'; '.join(dict.fromkeys(reasons.values()))}")
     drawn = draw(paper, plan, item, scale, out, data_dir, say)
     return result(paper, plan, item, scale, results) | {"left_out": reasons, "failed": failed, "figures": drawn}
+
+
+def refuse_strangers(
+    sources: Sequence[Path], designs: Mapping[str, tuple[str, Design]], data_dir: Path | None, devices: str
+) -> None:
+    """Raise ``ValueError`` for a comparison whose runs none of the designs can take, with what differs from each."""
+    if not sources:
+        return
+    from levelhead.reproduce.designs import comparison
+    from levelhead.reproduce.taking import open_comparison, why_not
+
+    wholes = {
+        column: comparison(design, ["vanilla"], [0], data_dir=data_dir, devices=devices)
+        for column, (_, design) in designs.items()
+        if not why_missing(design, data_dir)
+    }
+    for source in sources:
+        card = open_comparison(source)
+        differs = {column: why_not(card, whole) for column, whole in wholes.items()}
+        if differs and all(differs.values()):
+            said = "; ".join(f"not those of {column}: {', '.join(why[:4])}" for column, why in differs.items())
+            raise ValueError(f"--from {source}: its runs are {said}. Runs are taken where all of these agree")
 
 
 def draw(
@@ -182,6 +220,7 @@ def result(paper: str, plan: Plan, item: Item, scale: str, results: Results) -> 
     found: dict[str, Any] = {
         "item": f"{paper}/{item.id}", "where": item.where, "shows": item.shows, "scale": scale,
         "percent": [measure for measure in item.asked(scale) if item.factor(measure) == 100],
+        "stands_in": bool(item.small) and not plan.bed,
         "paper_selected": plan.selection, "note": item.note, "designs": {}, "cells": [],
     }  # fmt: skip
     if item.drawing:
@@ -216,7 +255,7 @@ def print_result(found: Mapping[str, Any], console: Console) -> None:
         for file in found.get("figures", ()):
             say(f"The figure: {file}")
         return
-    if found["scale"] == "small":
+    if found["scale"] == "small" and found["stands_in"]:
         say(
             "Small: the design of the paper on data and a network that two cores manage; its numbers need not come out."
         )
@@ -225,7 +264,8 @@ def print_result(found: Mapping[str, Any], console: Console) -> None:
     every = [Cell(**cell) for cell in found["cells"]]
     best = any(cell.best is not None for cell in every)
     for measure in dict.fromkeys(cell.measure for cell in every):
-        unit = f"{measure}, %" if measure in found["percent"] else measure
+        what = measure if (said := wording.measure(measure)) == measure else f"{measure} ({said})"
+        unit = f"{what}, %" if measure in found["percent"] else what
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=Text(unit), title_justify="left")
         heads = [BEST_TEST + " (as published, optimistic)"] if best else []
         for head in ("", "method", "published", *heads, "ours, last epoch" if best else "ours", "difference", "n"):
@@ -248,8 +288,12 @@ def _about(design: Design) -> str:
     return f"{part}{design.about.title}, {design.network}, {design.epochs} epochs"
 
 
-def _time(design: Design, passes: float, out: Path) -> str:
-    return f"about {speed.words(speed.seconds(design, passes, speed.measured(out / 'speed.json')))} on one core"
+def _time(design: Design, passes: float, out: Path, devices: str) -> str:
+    from levelhead.compare.settings import find_devices
+
+    took = speed.words(speed.seconds(design, passes, speed.measured(out / "speed.json")))
+    gpu = find_devices(devices)[0].startswith("cuda")
+    return f"about {took} on one core" + (", on a GPU a fraction of it" if gpu else "")
 
 
 def _number(value: float | None) -> str:

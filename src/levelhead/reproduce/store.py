@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levelhead.files import read_json, write_json
+from levelhead.reproduce.code import commit as this_code
 from levelhead.reproduce.designs import Design, comparison, data_of
 from levelhead.reproduce.designs import missing as why_missing
 from levelhead.spec import parse
 
 if TYPE_CHECKING:
+    from levelhead.compare.folder import Folder
+    from levelhead.compare.settings import Comparison
     from levelhead.train.run import Run
 
 Record = dict[str, Any]
@@ -77,6 +80,11 @@ class Results:
         return path
 
 
+def kept(measure: str) -> str:
+    """The measure of a run's record from which this one is worked out."""
+    return "accuracy_raw" if measure == "error" else measure.removeprefix("abs_log_")
+
+
 def is_answered(record: Record, wanted: Wanted) -> bool:
     """Whether a run's numbers hold what is asked of it."""
     known = {name for name, value in record["measures"].items() if value is not None}
@@ -129,12 +137,16 @@ def make(
     jobs: int = 1,
     data_dir: Path | None = None,
     devices: str = "auto",
-    commit: str = "unknown",
+    commit: str | None = None,
     command: str = "",
     watch: Watch = lambda runs: nullcontext(lambda *_: None),
+    sources: Sequence[Path] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, str]:
     """Make what is missing of these runs; each one's numbers land as it is done. Returns the reasons of failed runs.
 
+    Runs that a comparison in ``sources`` has finished are taken from there, and said. ``commit`` is whose code makes
+    the others, this one's where it is not given.
     ``watch`` is given the runs to come and opens what hears every event of theirs, which may raise
     ``KeyboardInterrupt`` to stop: checkpoints are written, and the same call goes on from there. Raises ``ValueError``
     where the design cannot be run here, ``OSError`` for a failing disk.
@@ -155,6 +167,8 @@ def make(
     by_key = {(run.sentence, run.seed): run for run in whole.runs()}
     runs = [replace(by_key[each.sentence, seed], record=each.record) for each, seed in todo]
     recorded = {run.hash: run.record for run in runs}
+    made = {**about(whole, command, commit or this_code())}
+    others: dict[str, dict[str, Any]] = {}
 
     def land(run: "Run") -> None:
         from levelhead.reproduce.measured import measured
@@ -165,9 +179,11 @@ def make(
             "complete": True,
         }
         record["method"] = run.method
-        results.add(bed, design, record, store=folder.path.name, **about(whole, command, commit))
+        results.add(bed, design, record, store=folder.path.name, **made | others.get(run.hash, {}))
 
     with folder.claimed(whole, command):
+        for source in sources:
+            others |= _taken(source, whole, runs, folder, say)
         undone = []
         for run in runs:
             if folder.finished(run) and not unanswered(run, folder.run(run), whole.probes):
@@ -193,7 +209,34 @@ def _with_what_was_asked(wanted: Wanted, seed: int, there: Records) -> Wanted:
     return merged([wanted, replace(wanted, record=tuple(known["record"]), probes=tuple(known["probes"]))])[0]
 
 
-def about(whole: Any, command: str, commit: str) -> Mapping[str, Any]:
+def _taken(
+    source: Path, whole: "Comparison", runs: Sequence["Run"], folder: "Folder", say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Take the finished runs of a comparison where it is the one that is wanted; how each was made, by hash."""
+    from levelhead.reproduce.taking import open_comparison, take, why_not
+
+    card = open_comparison(source)
+    differs = why_not(card, whole)
+    if differs:
+        say(f"{source}: not taken here, {'; '.join(differs[:4])}")
+        return {}
+    taken = take(source, runs, folder)
+    say(f"{source}: {len(taken)} of {len(runs)} runs taken")
+    return {run.hash: made_by(card, read_json(folder.run(run) / "run.json")) for run in taken}
+
+
+def made_by(card: Mapping[str, Any], run: Mapping[str, Any], commit: str | None = None) -> dict[str, Any]:
+    """How and where a run of another comparison was made, for its file; without its commit, by its version."""
+    held = card["machine"]
+    return {
+        "command": placeless(card["command"]),
+        "commit": commit or f"levelhead {run['versions']['levelhead']}",
+        "versions": run["versions"],
+        "machine": f"{held['cores']} cores, {held['processor']}",
+    }
+
+
+def about(whole: "Comparison", command: str, commit: str) -> Mapping[str, Any]:
     """How and where a run was made, for its file."""
     from levelhead.train.run import versions
 
@@ -238,7 +281,7 @@ def machine(device: str = "cpu") -> str:
 
 
 def adopt(
-    bed: str, design: Design, folder: Path, results: Results, *, commit: str, data_dir: Path | None = None
+    bed: str, design: Design, folder: Path, results: Results, *, commit: str | None, data_dir: Path | None = None
 ) -> tuple[int, list[str]]:
     """Take the finished runs of a ``levelhead compare`` folder into the results; returns how many, and what was not.
 
@@ -256,7 +299,6 @@ def adopt(
     data = None if why_missing(design, data_dir) else data_of(design, data_dir)
     if data is not None and data.fingerprint != card["identity"]["data"]["fingerprint"]:
         raise ValueError(f"{folder} was trained on other {design.about.title} data than those that are here")
-    held = card["machine"]
     taken, left = 0, []
     for run in sorted(path.parent for path in folder.glob(f"runs/*/{FINISHED}")):
         said = read_json(run / FINISHED)
@@ -276,10 +318,7 @@ def adopt(
             data=where_from(card["data"]["origin"]),
             network=card["identity"]["network"]["name"],
             recipe=card["identity"]["recipe"],
-            command=placeless(card["command"]),
-            commit=commit,
-            versions=said["versions"],
-            machine=f"{held['cores']} cores, {held['processor']}",
+            **made_by(card, said, commit),
         )
         taken += 1
     return taken, left

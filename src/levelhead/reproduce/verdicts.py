@@ -141,6 +141,21 @@ def together(findings: Sequence[Finding]) -> str:
     return HOLDS if verdicts else NOT_RUN
 
 
+def given(premise: str, verdict: str) -> str:
+    """A verdict under a premise, which must hold.
+
+    A premise that fails decides alone: what the claim is about may not even have a number then.
+
+    >>> given(FAILS, NOT_RUN), given(CANNOT_TELL, HOLDS), given(NOT_RUN, HOLDS), given(HOLDS, FAILS)
+    ('premise absent', 'premise absent', 'not run', 'fails')
+    """
+    if premise == FAILS:
+        return ABSENT
+    if NOT_RUN in (premise, verdict):
+        return NOT_RUN
+    return verdict if premise == HOLDS else ABSENT
+
+
 def within_regime(verdict: str, train_accuracy: float | None) -> str:
     """A claim that fails where vanilla did not reach the papers' regime fails at this scale only."""
     return OFF_REGIME if verdict == FAILS and train_accuracy is not None and train_accuracy < REGIME else verdict
