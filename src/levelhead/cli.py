@@ -650,7 +650,8 @@ def evaluate(
     ] = None,
     n_bins: Annotated[int, typer.Option(min=1, help="Bins of ECE and its relatives.")] = 15,
     report: Annotated[
-        Path | None, typer.Option(metavar="PAGE.html", help="Write one page with figures, which opens anywhere.")
+        Path | None, typer.Option(metavar="PAGE.html",
+                     help="Write one page with figures, which opens anywhere, and its headline as PAGE.png.")
     ] = None,
     max_ece: MaxGate = None,
     max_debiased_ece: MaxGate = None,
@@ -705,7 +706,9 @@ def evaluate(
         console = _console()
         print_evaluation(found, console)
         if report is not None:
-            console.print(f"\nThe page: {report}", soft_wrap=True, markup=False, highlight=False)
+            beside = f"{report.with_suffix('.png').name} and {report.stem}-bins.csv"
+            said = f"\nThe page: {report}; beside it {beside}"
+            console.print(said, soft_wrap=True, markup=False, highlight=False)
     missed = unmet(found)
     if missed:
         _fail(missed, 3)

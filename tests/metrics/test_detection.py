@@ -238,3 +238,25 @@ def test_a_large_batch_is_worked_in_pieces_and_says_the_same(score, monkeypatch)
     with pytest.raises(ValueError, match="the first is row 900"):
         pieces.update(logits=logits, inside=inside)
     assert pieces.compute() == whole.compute()
+
+
+@pytest.mark.parametrize("kind", ["logits", "probs"])
+@pytest.mark.parametrize("values", [1.0, np.float32(1.0), torch.tensor(1.0)])
+def test_a_number_where_rows_are_needed_is_refused(kind, values):
+    with pytest.raises(ValueError, match=rf"{kind} must have shape \(N, C\)"):
+        Detection("max_softmax").update(inside=True, **{kind: values})
+
+
+@pytest.mark.parametrize("kind", ["logits", "probs"])
+@pytest.mark.parametrize("num_classes", [3, 100])
+def test_no_rows_add_nothing(kind, num_classes):
+    acc = Detection("max_softmax")
+    acc.update(inside=True, **{kind: np.zeros((0, num_classes))})
+    assert acc.num_examples == (0, 0)
+
+
+def test_the_callers_array_of_sides_may_be_used_again():
+    acc, inside = Detection(), np.array([True, False])
+    acc.update(scores=np.array([2.0, 1.0]), inside=inside)
+    inside[:] = False
+    assert acc.num_examples == (1, 1)

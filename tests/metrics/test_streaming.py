@@ -418,3 +418,9 @@ def test_outcomes_alone_give_what_scores_give():
     for confidence, correct, said in ((top + 1, labels == 0, r"in \[0, 1\]"), (top, labels, "booleans")):
         with pytest.raises(ValueError, match=said):
             alone.update_outcomes(confidence=confidence, correct=correct)
+
+
+def test_cells_are_the_callers_own():
+    acc = accumulated(*overconfident(50, 3))
+    acc.cells()[0][:] = 0
+    assert acc.cells()[0].sum() == 50

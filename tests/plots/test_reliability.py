@@ -6,7 +6,7 @@ from matplotlib.collections import PathCollection
 from scipy.stats import binom
 
 from levelhead.metrics import reliability as fill
-from levelhead.plots.reliability import caption, clopper_pearson, diagram, draw
+from levelhead.plots.reliability import calibrated_range, caption, clopper_pearson, diagram, draw, isotonic
 
 
 def bins_of(confidences, labels, n_bins=2):
@@ -139,3 +139,24 @@ def test_what_cannot_be_pooled():
         diagram([])
     with pytest.raises(ValueError, match="same bins; got 4 and 5"):
         diagram([FIRST, bins_of([0.9], [0], n_bins=5)])
+
+
+def test_the_range_of_honest_bins_by_hand_and_at_the_size_of_one_run():
+    # one example at .99 is wrong with a probability of .01, less than the tail of .025
+    sure = diagram(bins_of([0.99], [0]))
+    lo, hi = calibrated_range(sure)
+    assert np.isnan(lo[0])
+    assert (lo[1], hi[1]) == (1.0, 1.0)
+    # two at .9: both wrong .01, one wrong .18
+    lo, hi = calibrated_range(diagram(bins_of([0.9, 0.9], [0, 0])))
+    assert (lo[1], hi[1]) == (0.5, 1.0)
+    several = calibrated_range(diagram([bins_of([0.9, 0.9], [0, 0])] * 3))
+    assert (several[0][1], several[1][1]) == (0.5, 1.0)
+
+
+def test_the_isotonic_curve_by_hand():
+    # 0 of 1, 1 of 1, 0 of 2, 1 of 1: the middle is pooled into 1 of 3; the empty place is passed over
+    x, y = isotonic(np.array([1, 1, 2, 0, 1]), np.array([0, 1, 0, 0, 1]), np.array([0.2, 0.4, 0.6, 0.7, 0.9]))
+    assert x.tolist() == [0.2, 0.4, 0.6, 0.9]
+    assert y == pytest.approx([0, 1 / 3, 1 / 3, 1])
+    assert isotonic(np.zeros(2), np.zeros(2), np.ones(2))[0].size == 0

@@ -69,5 +69,12 @@
       faults.push(`${short(cell)} is squeezed into ${cell.clientWidth} pixels`);
     }
   }
+  for (const name of all("bdi")) {
+    const box = name.getBoundingClientRect();
+    if (seen(name) && name.textContent.trim().length > 2 && box.width < 16 && box.height > 40
+        && getComputedStyle(name).writingMode === "horizontal-tb") {
+      faults.push(`${short(name)} is broken into letters`);
+    }
+  }
   return faults;
 }

@@ -68,8 +68,11 @@ def pages(tmp_path_factory):
             ids=np.array([*NASTY, *NASTY] * 100)[:900],
         )
     np.savez(place / "other.npz", logits=z / 3)
+    calm = 1.5 * rng.normal(size=(400, len(NASTY)))
+    drawn = (calm + rng.gumbel(size=calm.shape)).argmax(1)
+    np.savez(place / "cal.npz", logits=2 * calm, labels=drawn, classes=np.array(NASTY))
     gates = {"max_ece": 0.01, "min_accuracy": 0.1}
-    one = evaluate(files[:1], ood=[place / "other.npz"], gates=gates)
+    one = evaluate(files[:1], cal=[place / "cal.npz"], ood=[place / "other.npz"], gates=gates)
     paths["evaluation"] = write(one, place / "one.html", f"levelhead evaluate {NASTY[1]}")
     paths["evaluations"] = write(evaluate(files), place / "two.html", "levelhead evaluate ...")
     return paths
@@ -246,6 +249,25 @@ def test_hostile_text_stays_text(look):
     ticks = page.tab.evaluate("document.getElementById('differences').layout.yaxis.ticktext")
     assert any("&lt;script&gt;" in text for text in ticks)
     assert page.tab.locator("#differences .ytick text", has_text="<script>alert(1)").count() == 1
+
+
+def test_the_matrix_of_confusions_can_be_read(look):
+    page = look("evaluation")
+    boxes = page.tab.evaluate(
+        """() => [...document.querySelectorAll('.matrix td, .matrix th')].map(e => {
+             const box = e.getBoundingClientRect(); return [e.localName, box.width, box.height, e.textContent]; })"""
+    )
+    assert sum(kind == "td" for kind, *_ in boxes) == len(NASTY) ** 2
+    assert min(width for _, width, *_ in boxes) >= 24
+    assert max(height for _, _, height, _ in boxes) < 200  # names of any length
+    assert [text for kind, _, _, text in boxes if kind == "th"][1 : len(NASTY) + 1] == list(NASTY)
+    shades = page.tab.evaluate(
+        "[...document.querySelectorAll('.matrix td')].map(e => getComputedStyle(e).backgroundColor)"
+    )
+    assert len(set(shades)) > 5
+    page.tab.locator("nav a", has_text="Prediction sets").focus()
+    page.tab.keyboard.press("Enter")
+    assert page.tab.evaluate("location.hash") == "#sets"
 
 
 @pytest.mark.parametrize("name", ["usual", "evaluation"])

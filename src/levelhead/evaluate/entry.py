@@ -14,7 +14,7 @@ from levelhead.evaluate.tally import Tally
 from levelhead.evaluate.top_label import TopLabel
 from levelhead.metrics import Bins, Calibration, Interval
 from levelhead.metrics.evidence import OUTCOMES, calibration_test_of, clopper_pearson, few_outcomes, gap_interval
-from levelhead.plots.reliability import diagram
+from levelhead.plots.reliability import calibrated_range, diagram, isotonic
 
 LEVEL = 0.95
 FEW = 30  # examples of a class below which nothing is said about it
@@ -42,6 +42,7 @@ ORDER = (
     "rmsce",
     "aurc",
 )
+MOST_IN_MATRIX = 30  # classes
 _REPLICATES = 400  # of the bootstrap of AURC, which costs about a millisecond each
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)
 RISKS = (0.01, 0.02, 0.05, 0.1)
@@ -92,7 +93,8 @@ def described(tally: Tally | TopLabel) -> dict[str, Any]:
         "mean_confidence": mean_confidence(bins),
         "saturated": tally.saturated / n,
         "few": None if voted or not few_outcomes(bins) else int(min(bins.correct.sum(), n - bins.correct.sum())),
-        "reliability": diagram(bins, level=LEVEL).table(),
+        "reliability": _reliability(bins, voted),
+        "isotonic": _isotonic(calibration),
         "confidence": _histogram(tally),
         "selective": _selective(calibration),
     }
@@ -130,6 +132,26 @@ def mean_confidence(bins: Bins) -> float | None:
     return finite(float(np.nansum(bins.confidence * bins.count) / bins.total)) if bins.total else None
 
 
+def _reliability(bins: Bins, voted: bool) -> list[dict[str, Any]]:
+    """A row a bin, with where an honest bin would fall; shares of votes follow no law of counts."""
+    shown = diagram(bins, level=LEVEL)
+    lo, hi = calibrated_range(shown)
+    return [
+        row
+        | {
+            "calibrated_lo": None if voted else finite(float(lo[m])),
+            "calibrated_hi": None if voted else finite(float(hi[m])),
+        }
+        for m, row in enumerate(shown.table())
+    ]
+
+
+def _isotonic(calibration: Calibration) -> dict[str, list[float]]:
+    count, correct, total = calibration.cells()
+    confidence, accuracy = isotonic(count, correct, total / np.maximum(count, 1))
+    return {"confidence": confidence.tolist(), "accuracy": accuracy.tolist()}
+
+
 def _histogram(tally: Tally | TopLabel) -> dict[str, Any] | None:
     if isinstance(tally, TopLabel) or tally.voted:
         return None
@@ -151,6 +173,10 @@ def _selective(calibration: Calibration) -> dict[str, Any]:
     covered, wrong = np.cumsum(count), np.cumsum(count - correct)
     wrong = np.clip(wrong, 0, covered)  # shares of votes add up with a rounding
     risk, threshold = wrong / covered, total / count
+    right_of, wrong_of = (np.diff(sums, prepend=0) for sums in (covered - wrong, wrong))
+    # a right example above each wrong one, ties by half
+    above = float(((covered - wrong - right_of / 2) * wrong_of).sum())
+    pairs = float((covered - wrong)[-1] * wrong[-1])
     lo = clopper_pearson(np.floor(wrong).astype(np.int64), covered, level=LEVEL)[0]
     hi = clopper_pearson(np.ceil(wrong).astype(np.int64), covered, level=LEVEL)[1]
     place = np.unique(np.searchsorted(covered, np.linspace(0, n, 201)[1:], side="left").clip(max=len(covered) - 1))
@@ -170,8 +196,16 @@ def _selective(calibration: Calibration) -> dict[str, Any]:
     return {
         "curve": {
             name: values[place].tolist()
-            for name, values in (("coverage", covered / n), ("risk", risk), ("lo", lo), ("hi", hi))
+            for name, values in (
+                ("coverage", covered / n),
+                ("risk", risk),
+                ("lo", lo),
+                ("hi", hi),
+                # all mistakes last: what no order of the examples can do better
+                ("oracle", np.maximum(0.0, (covered - covered[-1] + wrong[-1]) / covered)),
+            )
         },
+        "auroc": above / pairs if pairs else None,
         "at_coverage": [{"coverage": c, "risk": 1 - calibration.accuracy_at_coverage(c)} for c in COVERAGES],
         "at_risk": targets,
     }
@@ -253,6 +287,34 @@ def confusions(tally: Tally, classes: tuple[str, ...], most: int = 20) -> list[d
             }
         )
     return found
+
+
+def confusion_matrix(tally: Tally) -> list[list[int]] | None:
+    """Examples by their class (rows) and the predicted one (columns), for as many classes as a page can show."""
+    if tally.confusions is None or tally.num_classes > MOST_IN_MATRIX:
+        return None
+    return (tally.confusions + np.diag(tally.counts["hits"])).tolist()
+
+
+def shifted(labels: np.ndarray, cal: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any] | None:
+    """Whether the classes (C,) occur as often as in the calibration file: the chi-squared test, and what differs most.
+
+    `distance` is half the sum of the differences of their shares, in [0, 1]. None where there is one class only.
+    """
+    from scipy.stats import chi2_contingency
+
+    seen = labels + cal > 0
+    if seen.sum() < 2:
+        return None
+    here, there = labels / labels.sum(), cal / cal.sum()
+    k = int(np.argmax(np.abs(here - there)))
+    return {
+        "p_value": float(chi2_contingency(np.stack([labels[seen], cal[seen]]), correction=False).pvalue),
+        "distance": float(np.abs(here - there).sum() / 2),
+        "class": classes[k] if classes else str(k),
+        "here": float(here[k]),
+        "there": float(there[k]),
+    }
 
 
 def holm(p_values: list[float]) -> list[float]:

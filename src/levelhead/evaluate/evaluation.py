@@ -20,8 +20,8 @@ from levelhead.evaluate.votes import Votes, open_votes
 from levelhead.prediction_files.names import Kind
 
 NOT_BY_VOTES = (
-    "whether the calibration error could be chance, an interval of AURC, and gaps and confusions of classes (they "
-    "count right and wrong predictions, and votes give shares)"
+    "whether the calibration error could be chance, an interval of AURC, gaps and confusions of classes, and "
+    "prediction sets (they count right and wrong predictions, and votes give shares)"
 )
 CONVENTIONS = {
     "bins": "equal width, (lo, hi]; confidence 0 in the first, 1 in the last",
@@ -33,12 +33,17 @@ CONVENTIONS = {
     "scaled": "logits divided by a temperature that saw none of the examples it scales",
     "splits": "NLL: what relabelling the confidences would mend, what it would leave, and the choice among the classes "
     "not predicted; Brier: by bins of each class's probability",
+    "diagram": "band: where 95 % of honest bins of this size and confidence fall (binomial); line: the best rising "
+    "relabelling of the confidence (isotonic regression)",
+    "sets": "split conformal (LAC; APS, randomised) of the scores as they come, never empty; fitted on --cal",
     "per_class": "gap of the examples predicted as the class; p-values adjusted by Holm",
 }
 
 
 #: Examples below which a temperature, and a bin, are worth a word.
 FITTED_ON_LITTLE, TINY = 300, 10
+#: When other shares of the classes in the calibration file are worth a word: beyond chance, and enough to matter.
+CHANCE, SHIFTED = 0.001, 0.05
 
 
 def evaluate(
@@ -168,14 +173,20 @@ def _entry(model: Model, n_bins: int) -> dict[str, Any]:
         "saturated",
         "few",
         "reliability",
+        "isotonic",
         "confidence",
         "selective",
     ):
         entry[name] = {state: described[name] for state, described in states.items()}
-    entry["per_class"], entry["confusions"] = {}, []
+    entry["per_class"], entry["confusions"], entry["confusion_matrix"] = {}, [], None
     if isinstance(raw, Tally) and not raw.voted:
         entry["per_class"]["raw"] = entries.per_class(raw, source.classes)
         entry["confusions"] = entries.confusions(raw, source.classes)
+        entry["confusion_matrix"] = entries.confusion_matrix(raw)
+        if model.cal_counts is not None:
+            entry["label_shift"] = entries.shifted(raw.counts["labels"], model.cal_counts, source.classes)
+    if model.sets is not None:
+        entry["sets"] = model.sets
     if model.scaled is not None and not model.scaled.voted:
         entry["per_class"]["scaled"] = entries.per_class(model.scaled, source.classes)
     entry["mistakes"] = model.mistakes.listed()
@@ -252,6 +263,13 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
     scaling = entry.get("scaling")
     if scaling and scaling["n"] < FITTED_ON_LITTLE:
         notes.append(f"The temperature is fitted on only {scaling['n']} examples: its interval says how unsure it is.")
+    shift = entry.get("label_shift")
+    if scaling and shift and shift["p_value"] < CHANCE and shift["distance"] > SHIFTED:
+        notes.append(
+            f"Classes occur here in other shares than in {scaling['file']} (most of all {shift['class']}: "
+            f"{100 * shift['here']:.1f} % here, {100 * shift['there']:.1f} % there): what is fitted there, temperature "
+            "and prediction sets, need not fit here."
+        )
     filled = [row["count"] for row in entry["reliability"]["raw"] if row["count"]]
     tiny = sum(count < TINY for count in filled)
     if tiny > len(filled) / 4:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from levelhead.evaluate import scaling as scalings
 from levelhead.evaluate.mistakes import Mistakes
 from levelhead.evaluate.overlap import refuse_overlap
 from levelhead.evaluate.scaling import Scaling
+from levelhead.evaluate.sets import prediction_sets
 from levelhead.evaluate.source import Source
 from levelhead.evaluate.tally import Examples, Mean, Tally, examples
 from levelhead.evaluate.top_label import TopLabel, answers
@@ -26,6 +28,8 @@ class Model:
     scaling: Scaling | None = None
     scaled: Tally | None = None
     gain: dict[str, Mean] | None = None  # scaled less raw, example by example
+    cal_counts: np.ndarray | None = None  # (C,) labels of each class in `cal`
+    sets: dict[str, Any] | None = None  # prediction sets, fitted on `cal`
 
     @property
     def n(self) -> int:
@@ -57,10 +61,14 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
             raise ValueError(f"{cal.path} holds only top labels: a temperature is fitted on the scores of all classes")
         refuse_overlap(source, cal)
     raw = counted(source, n_bins)
+    cal_counts, sets = None, None
     if cal is None:
         scaling = scalings.fit(source, raw.counts["labels"], level, cross=True)
     else:
-        scaling = scalings.fit(cal, label_counts(cal), level, cross=False)
+        cal_counts = label_counts(cal)
+        scaling = scalings.fit(cal, cal_counts, level, cross=False)
+        if not (source.voted or cal.voted):  # sets hold one label, not a share of the votes
+            sets = prediction_sets(source, cal)
     scaled = Tally("logits", source.num_classes, n_bins, exact=source.held is not None, voted=source.voted)
     gain = {name: Mean() for name in ("nll", "brier")}
     for logits, rows in scaling.apply(source):
@@ -70,7 +78,8 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
             gain["nll"].add(after.nll - before.nll)
         gain["brier"].add(after.brier - before.brier)
         mistakes.add(before, after, rows)
-    return Model(source, raw, mistakes, None if cal is None else cal.path, scaling, scaled, gain=gain)
+    path = None if cal is None else cal.path
+    return Model(source, raw, mistakes, path, scaling, scaled, gain, cal_counts, sets)
 
 
 def counted(source: Source, n_bins: int) -> Tally:

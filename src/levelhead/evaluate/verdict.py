@@ -1,7 +1,8 @@
 """The verdict in words: each clause stands only where its test supports it.
 
-Six things in this order: how sure the model is against how right; whether a calibration error can be seen; what a
-temperature would mend; which classes stay off; what abstaining buys; what cannot be judged.
+In this order: how sure the model is against how right; whether a calibration error can be seen; what a temperature
+would mend; which classes stay off; what abstaining buys; how large prediction sets must be; other inputs; what cannot
+be judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ SURE = 1 - LEVEL
 
 def words(entry: Entry) -> list[str]:
     """The sentences about one file."""
-    sentences = [_accuracy(entry), _error(entry), _temperature(entry), _classes(entry), _abstaining(entry), _ood(entry)]
+    sentences = [_accuracy(entry), _error(entry), _temperature(entry), _classes(entry), _abstaining(entry)]
+    sentences += [_sets(entry), _ood(entry)]
     return [sentence for sentence in [*sentences, _cannot(entry)] if sentence]
 
 
@@ -169,6 +171,26 @@ def _abstaining(entry: Entry) -> str:
     return ""
 
 
+def _sets(entry: Entry) -> str:
+    found = entry.get("sets")
+    if not found:
+        return ""
+    plain = [row for row in found["rows"] if row["score"] == "lac"]
+    # the predicted class alone holds the label as often as it is right: more is asked of sets
+    row = next((row for row in plain if row["level"] > entry["raw"]["accuracy"]), plain[-1])
+    level, size = f"{100 * row['level']:.0f} %", f"{row['mean_size']:.2f}"
+    if row["promised"] is None:
+        return f"{found['n']} calibration examples are too few for prediction sets that hold {level} of the labels."
+    held = f"{_percent(row['coverage'])}{_range(row['interval'])}"
+    where = f"(fitted on {found['file']}, n = {found['n']:,})"
+    if row["interval"][1] < row["promised"][0]:
+        return (
+            f"Prediction sets made to hold {level} of the labels {where} hold only {held}: the file they were fitted "
+            "on is not like this one."
+        )
+    return f"Sets of {size} classes on average are needed to hold {level} of the labels {where}; here they hold {held}."
+
+
 def _ood(entry: Entry) -> str:
     found = entry.get("ood")
     if not found:
@@ -200,6 +222,8 @@ def _cannot(entry: Entry) -> str:
         missing.append(f"{len(few)} of {len(rows)} classes{named}, which {verb} fewer than {FEW} examples")
     for name, reason in entry["undefined"]["raw"].items():
         missing.append(f"{name} ({reason})")
+    if "votes" not in entry and entry.get("scaling", {}).get("origin") == "cross-fitted":
+        missing.append("prediction sets (no --cal given)")
     if "ood" not in entry:
         missing.append("behaviour on other inputs (no --ood given)")
     return f"Cannot be judged: {'; '.join(missing)}." if missing else ""

@@ -29,8 +29,6 @@ REGISTER = 64  # numbers that any CPU's vector registers divide
 SUM_TOLERANCE = 1e-3  # how far a row of probabilities may be from summing to one
 SUM_TOLERANCE_BFLOAT16 = 1e-2  # eight bits of mantissa cannot do better
 
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
-
 
 class Workspace:
     """Memory for the matrices of one block after another; `working` is their type."""
@@ -87,7 +85,8 @@ def sum_tolerance(probs: Tensor) -> float:
 
 def copy_class_major(scores: Tensor, out: np.ndarray) -> None:
     """Copy (n, C) scores on the CPU into (C, n) `out`: classes down, rows along."""
-    given = (scores.float() if scores.dtype == torch.bfloat16 else scores).numpy()
+    # by force: a view may still have to be negated
+    given = (scores.float() if scores.dtype == torch.bfloat16 else scores).numpy(force=True)
     step = max(1, TILE // given.shape[1])
     for start in range(0, len(given), step):
         out[:, start : start + step] = given[start : start + step].T
@@ -133,7 +132,7 @@ class Rows:
         found = above < 5
         unsure = where_true(found & (upto > 5))
         if unsure.numel():
-            found[unsure] = above[unsure] + earlier_ties(self.scores[unsure], self.labels[unsure]) < 5
+            found[unsure] = ahead_of_label(self.scores[unsure], self.labels[unsure]) < 5
         return found
 
     def exponentiate(self) -> None:
@@ -234,7 +233,7 @@ class ClassMajor:
         found = above < 5
         unsure = true_places(found & (upto > 5))
         if unsure.size:
-            found[unsure] = above[unsure] + earlier_ties(self.scores[unsure], self.labels[unsure]).numpy() < 5
+            found[unsure] = ahead_of_label(self.scores[unsure], self.labels[unsure]).numpy() < 5
         return found
 
     def _count(self, compare: np.ufunc) -> np.ndarray:
@@ -256,7 +255,7 @@ class ClassMajor:
 
     def sums(self) -> np.ndarray:
         """As in `Rows`."""
-        return np.add.reduce(self._full, axis=0)
+        return _sums_down(self._full)
 
     def is_bad(self, total: np.ndarray) -> bool:
         """As in `Rows`."""
@@ -266,14 +265,14 @@ class ClassMajor:
 
     def sums_of_squares(self) -> np.ndarray:
         """As in `Rows`."""
-        return np.add.reduce(np.square(self._full, out=self._scratch()), axis=0)
+        return _sums_down(np.square(self._full, out=self._scratch()))
 
     def sums_below_top(self) -> np.ndarray:
         """As in `Rows`."""
         self._scratch()
         size = self._full.size
         torch.frac(self._space.flat("weights", size), out=self._space.flat("scratch", size))
-        return np.add.reduce(self._scratch(), axis=0)
+        return _sums_down(self._scratch())
 
     def normalize(self, total: np.ndarray) -> None:
         """As in `Rows`."""
@@ -304,6 +303,12 @@ class ClassMajor:
 Block = Rows | ClassMajor
 
 
+def _sums_down(matrix: np.ndarray) -> np.ndarray:
+    """(n,) sums over the classes of (C, n), one after another: a single row NumPy would add up in pairs, and its last
+    bit, on the edge of a bin its bin, would depend on the split into batches."""
+    return np.add.reduce(matrix, axis=0) if matrix.shape[1] > 1 else np.add.accumulate(matrix, axis=0)[-1]
+
+
 def joined(parts: Sequence[Any]) -> Tensor:
     """What blocks returned, one after another, as one tensor."""
     if isinstance(parts[0], Tensor):
@@ -311,10 +316,14 @@ def joined(parts: Sequence[Any]) -> Tensor:
     return torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
 
 
-def earlier_ties(scores: Tensor, labels: Tensor) -> Tensor:
-    """(n,) number of classes before the label that score the same: of (n, C), equal scores rank by class index."""
+def ahead_of_label(scores: Tensor, labels: Tensor) -> Tensor:
+    """(n,) number of classes that rank before the label in (n, C) scores; equal ones rank by class index.
+
+    For scores as given: less the highest of their row, close ones may round to the same number.
+    """
+    own = scores.gather(1, labels[:, None])
     earlier = torch.arange(scores.shape[1], device=scores.device) < labels[:, None]
-    return ((scores == scores.gather(1, labels[:, None])) & earlier).sum(1)
+    return ((scores > own) | ((scores == own) & earlier)).sum(1)
 
 
 def where_true(mask: Tensor) -> Tensor:

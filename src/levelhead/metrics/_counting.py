@@ -12,6 +12,7 @@ from torch import Tensor
 
 COPIES = 4
 SMALL = 1 << 8  # cells: above, neighbours rarely meet
+PIECE = 1 << 18  # entries that are counted at once: what they need does not grow with all
 
 
 def histogram(cells: Tensor, size: int, *weights: Tensor) -> tuple[Tensor, ...]:
@@ -21,14 +22,18 @@ def histogram(cells: Tensor, size: int, *weights: Tensor) -> tuple[Tensor, ...]:
         sums = (torch.bincount(cells, weights=w.double(), minlength=size) for w in weights)
         return torch.bincount(cells, minlength=size), *(s.double() for s in sums)  # the sum of nothing comes as int64
     copies = COPIES if size <= SMALL else 1
-    if copies > 1:
-        cells = cells + _copy_of_each(len(cells).bit_length(), copies, size)[: len(cells)]
-    counts = torch.zeros(copies * size, dtype=torch.int64).scatter_add_(0, cells, torch.ones_like(cells))
-    sums = (torch.zeros(copies * size, dtype=torch.float64).scatter_add_(0, cells, w.double()) for w in weights)
-    return tuple(column.view(copies, size).sum(0) for column in (counts, *sums))
+    counts = torch.zeros(copies * size, dtype=torch.int64, device="cpu")  # whatever the default device is
+    totals = [torch.zeros(copies * size, dtype=torch.float64, device="cpu") for _ in weights]
+    for places, *parts in zip(*(column.split(PIECE) for column in (cells, *weights)), strict=True):
+        if copies > 1:
+            places = places + _copy_of_each(copies, size)[: len(places)]
+        counts.scatter_add_(0, places, torch.ones_like(places))
+        for total, part in zip(totals, parts, strict=True):
+            total.scatter_add_(0, places, part.double())
+    return tuple(column.view(copies, size).sum(0) for column in (counts, *totals))
 
 
 @lru_cache(maxsize=4)
-def _copy_of_each(bits: int, copies: int, size: int) -> Tensor:
+def _copy_of_each(copies: int, size: int) -> Tensor:
     with torch.inference_mode(False):  # kept for calls outside of it
-        return torch.arange(1 << bits).remainder_(copies).mul_(size)
+        return torch.arange(PIECE, device="cpu").remainder_(copies).mul_(size)

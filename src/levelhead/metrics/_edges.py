@@ -32,7 +32,7 @@ def bin_index(values: Tensor, n_bins: int, stored_as: torch.dtype) -> Tensor:
 
 @cache
 def _inner_edges(n_bins: int, dtype: torch.dtype, stored_as: torch.dtype, device: torch.device) -> Tensor:
-    exact = torch.tensor([m / n_bins for m in range(1, n_bins)], dtype=torch.float64)
+    exact = torch.tensor([m / n_bins for m in range(1, n_bins)], dtype=torch.float64, device="cpu")
     return exact.to(stored_as).to(dtype).to(device)
 
 
@@ -45,7 +45,7 @@ def _multiplying_is_exact(n_bins: int, dtype: torch.dtype, stored_as: torch.dtyp
     """
     edges = _inner_edges(n_bins, dtype, stored_as, torch.device("cpu"))
     above = torch.nextafter(edges, torch.ones_like(edges))
-    wanted = torch.arange(n_bins - 1, dtype=dtype)
+    wanted = torch.arange(n_bins - 1, dtype=dtype, device="cpu")
     low = edges.mul(n_bins).ceil().sub(1)
     high = above.mul(n_bins).ceil().sub(1)
     return bool((low == wanted).all() and (high == wanted + 1).all())

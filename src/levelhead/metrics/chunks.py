@@ -96,9 +96,10 @@ class Chunk:
 
     def _again(self, look: Callable[[Block], Any]) -> Tensor:
         parts = []
-        for block in self._blocks():
-            block.exponentiate()
-            parts.append(look(block))
+        with np.errstate(all="ignore"):  # logits may lie further apart than float32 reaches
+            for block in self._blocks():
+                block.exponentiate()
+                parts.append(look(block))
         return joined(parts)
 
     _own: Tensor
@@ -115,7 +116,8 @@ class Chunk:
 
     @cached_property
     def _top5(self) -> Tensor:
-        return joined([block.in_top5() for block in self._blocks()])
+        with np.errstate(all="ignore"):
+            return joined([block.in_top5() for block in self._blocks()])
 
     @cached_property
     def confidence(self) -> Tensor:

@@ -87,8 +87,9 @@ class Detection:
                 raise ValueError(f"{self.score} needs logits=: probabilities have lost it")
             if not given:
                 raise ValueError(f"give logits= or probs= for {self.score}")
-            if not self.exact and (rows := len(next(iter(given.values())))) > PENDING:
-                self._add_piecewise(given, _sides(inside, rows))
+            shape = np.shape(next(iter(given.values())))
+            if not self.exact and shape and shape[0] > PENDING:
+                self._add_piecewise(given, _sides(inside, shape[0]))
                 return
             values = SCORES[self.score](**given)
         sides = _sides(inside, len(values))
@@ -229,7 +230,7 @@ def _sides(inside: Any, n: int) -> np.ndarray:
     """(n,) bool from one bool or an array of them."""
     if isinstance(inside, bool | np.bool_):
         return np.full(n, bool(inside))
-    sides = as_tensor(inside, "inside").cpu().numpy()
+    sides = as_tensor(inside, "inside").cpu().numpy().copy()  # kept, while the caller may use the array again
     if sides.dtype != np.bool_ or sides.shape != (n,):
         raise ValueError(f"inside must be one bool or a bool for each of {n} examples, got {sides.dtype} {sides.shape}")
     return sides

@@ -41,7 +41,9 @@ def max_softmax(*, logits: Array | None = None, probs: Array | None = None) -> n
     """
     values, kind = one_of(logits, probs)
     scores = check_scores(values, kind)
-    shares = scores.split(-(-len(scores) // shares_of(scores)) or 1)
+    if not len(scores):
+        return np.zeros(0)
+    shares = scores.split(-(-len(scores) // shares_of(scores)))
     return np.concatenate(side_by_side(lambda share: _confidences(share, kind, scores), shares))
 
 

@@ -276,7 +276,10 @@ class Calibration:
         if "cells" not in self._parts:
             raise ValueError("this accumulator was made without its part 'cells'")
         state = self._here()
-        return tuple(state[f"cell_{name}"].numpy() for name in ("count", "correct", "confidence"))  # type: ignore[return-value]
+        count, correct, confidence = (
+            state[f"cell_{name}"].numpy().copy() for name in ("count", "correct", "confidence")
+        )
+        return count, correct, confidence
 
     def accuracy_at_coverage(self, coverage: float) -> float:
         """Accuracy of the most confident share `coverage` of everything seen; NaN before the first example."""

@@ -8,7 +8,7 @@ as large.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,58 @@ def clopper_pearson(right: np.ndarray, count: np.ndarray, level: float) -> tuple
     lo = np.where(k > 0, betaincinv(np.where(k > 0, k, 1.0), n - k + 1, tail), 0.0)
     hi = np.where(k < n, betaincinv(k + 1, np.where(k < n, n - k, 1.0), 1 - tail), 1.0)
     return np.where(some, lo, np.nan), np.where(some, hi, np.nan)
+
+
+def of_table(rows: Sequence[Mapping[str, Any]], *, level: float = 0.95) -> Diagram:
+    """The diagram of one run whose `table()` these rows are; `level` is that of its intervals."""
+
+    def column(name: str) -> np.ndarray:
+        return np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+
+    count = column("count").astype(np.int64)
+    bounds = column("lo"), column("hi")
+    edges = np.append(column("from"), rows[-1]["to"])
+    return Diagram(edges, count, column("confidence"), column("accuracy"), *bounds, level, 1)
+
+
+def calibrated_range(data: Diagram) -> tuple[np.ndarray, np.ndarray]:
+    """Where the accuracy of each bin falls if its confidence is honest: bounds `(M,)` each, NaN where it is empty.
+
+    Quantiles of the binomial law of as many examples as one run has in the bin, at its mean confidence; they hold at
+    least `level` of the outcomes. A point outside says that this bin is off; of twenty honest bins about one is.
+    """
+    from scipy.stats import binom
+
+    count, some = np.rint(data.count / data.runs), data.filled
+    trials, share = np.maximum(count[some], 1), np.clip(data.confidence[some], 0, 1)
+    lo, hi = np.full(len(count), np.nan), np.full(len(count), np.nan)
+    lo[some] = binom.ppf((1 - data.level) / 2, trials, share) / trials
+    hi[some] = binom.ppf((1 + data.level) / 2, trials, share) / trials
+    return np.maximum(lo, 0), hi
+
+
+def isotonic(count: np.ndarray, correct: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best rising relabelling of the confidence, without bins (Dimitriadis, Gneiting and Jordan 2021).
+
+    Args:
+        count: `(G,)` examples of each confidence, or of narrow cells of it, from the least to the most.
+        correct: `(G,)` how many of them are right.
+        confidence: `(G,)` the confidence, or the mean in the cell.
+
+    Returns:
+        Confidences and accuracies at both ends of every level part of the curve, between which it is a line. Places
+        without examples are passed over.
+    """
+    from scipy.optimize import isotonic_regression
+
+    keep = count > 0
+    count, correct, confidence = count[keep], correct[keep], confidence[keep]
+    if not len(count):
+        return np.zeros(0), np.zeros(0)
+    share = np.clip(isotonic_regression(correct / count, weights=count).x, 0, 1)
+    turns = share[1:] != share[:-1]
+    ends = np.append(True, turns) | np.append(turns, True)
+    return confidence[ends], share[ends]
 
 
 def draw(

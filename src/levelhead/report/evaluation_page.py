@@ -3,7 +3,9 @@
 Frame, looks and behaviour are those of a comparison's page (`frame.py`), the figures those of `figures.py`.
 """
 
+import csv
 import hashlib
+import io
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +17,13 @@ import numpy as np
 from levelhead.files import write_text
 from levelhead.plots.confidence import Histogram
 from levelhead.plots.pooled import Pooled, View
-from levelhead.plots.reliability import Diagram
-from levelhead.report import figures, rounding
+from levelhead.plots.reliability import of_table
+from levelhead.report import evaluation_figures as figures
+from levelhead.report import headline, rounding
 from levelhead.report.evaluation_terminal import FEW, ranking
+from levelhead.report.figures import confidence
 from levelhead.report.frame import framed
+from levelhead.report.matrix import Matrix, matrix
 from levelhead.report.measures import meaning, title
 from levelhead.report.mistakes import percent
 
@@ -41,6 +46,9 @@ class Part:
     classes: tuple[tuple[tuple[str, str | None, str], ...], ...]  # cells of text, sorting key, small print
     left_out: int
     confusions: tuple[tuple[str, str, str, str], ...]
+    matrix: Matrix | None  # of few classes
+    sets: tuple[tuple[str, ...], ...]
+    sets_words: str
     coverage: tuple[tuple[str, str], ...]
     risk: tuple[tuple[str, ...], ...]
     ood: tuple[tuple[str, ...], ...]
@@ -51,11 +59,26 @@ class Part:
 def write(found: Entry, path: Path, command: str = "") -> Path:
     """Write the page of what `levelhead.evaluate.evaluate` gave, whole or not at all; returns `path`.
 
-    The page names the files' contents by their SHA-256, so that it can be told which they were.
+    Beside it stand its headline as a picture, for a chat, and the numbers of its diagrams: of `p.html`, `p.png` and
+    `p-bins.csv`. The page names the files' contents by their SHA-256, so that it can be told which they were.
     """
     entries = found.get("files", [found])
     write_text(path, render(found, command, {entry["file"]: _digest(Path(entry["file"])) for entry in entries}))
+    headline.picture(found, path.with_suffix(".png"))
+    bins_table(entries, path.with_name(f"{path.stem}-bins.csv"))
     return path
+
+
+def bins_table(entries: Sequence[Entry], path: Path) -> None:
+    """Write a row for each bin of each file and state, empty ones too, at full precision."""
+    lines = io.StringIO(newline="")
+    table = csv.writer(lines, lineterminator="\n")
+    names = list(entries[0]["reliability"]["raw"][0])
+    table.writerow(["file", "state", *names])
+    for entry in entries:
+        for state, rows in entry["reliability"].items():
+            table.writerows([entry["file"], state, *(row[name] for name in names)] for row in rows)
+    write_text(path, lines.getvalue())
 
 
 def _digest(path: Path) -> str:
@@ -80,6 +103,7 @@ def render(found: Entry, command: str = "", digests: Mapping[str, str] | None = 
         pairs=[_pair(pair) for pair in found.get("comparisons") or ()],
         parts=parts,
         scaled=any(entry.get("scaled") for entry in entries),
+        has_tradeoff="tradeoff" in drawn,
         has_histogram=any(part.confidence for part in parts),
         conventions=list(found["conventions"].items()),
         files=[
@@ -100,12 +124,16 @@ def _figures(entries: Sequence[Entry]) -> tuple[dict[str, Any], list[Part]]:
         for state in ("raw", "scaled")
     }
     drawn: dict[str, Any] = {"risk": figures.risk_coverage([(e["name"], e["selective"]) for e in entries])}
+    if beside := figures.tradeoff(entries):
+        drawn["tradeoff"] = beside
     parts = []
     for index, (entry, view) in enumerate(zip(entries, views, strict=True)):
-        drawn[f"reliability-{index}"] = figures.reliability(view)
+        drawn[f"reliability-{index}"] = figures.reliability(view, entry)
+        if "sets" in entry:
+            drawn[f"sets-{index}"] = figures.set_sizes(entry["sets"])
         histogram = entry["confidence"]["raw"] is not None
         if histogram:
-            drawn[f"confidence-{index}"] = figures.confidence(view, top)
+            drawn[f"confidence-{index}"] = confidence(view, top)
         if len(entries) == 1:  # side by side there is room
             for name in ("reliability-0", "confidence-0"):
                 if name in drawn:
@@ -116,19 +144,10 @@ def _figures(entries: Sequence[Entry]) -> tuple[dict[str, Any], list[Part]]:
 
 def _view(entry: Entry) -> Pooled:
     states = {
-        state: View(_diagram(rows), _histogram(entry["confidence"][state]))
+        state: View(of_table(rows), _histogram(entry["confidence"][state]))
         for state, rows in entry["reliability"].items()
     }
     return Pooled(entry["name"], states.get("raw"), states.get("scaled"), ())
-
-
-def _diagram(rows: Sequence[Mapping[str, Any]]) -> Diagram:
-    def column(name: str) -> np.ndarray:
-        return np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
-
-    edges = np.append(column("from"), rows[-1]["to"])
-    count = column("count").astype(np.int64)
-    return Diagram(edges, count, column("confidence"), column("accuracy"), column("lo"), column("hi"), 0.95, 1)
 
 
 def _histogram(found: Mapping[str, Any] | None) -> Histogram:
@@ -169,9 +188,12 @@ def _facts(entry: Entry) -> list[tuple[str, str, str]]:
     facts = [_fact(entry, "accuracy", "raw", "accuracy"), _fact(entry, "gap", "raw", "confidence less accuracy")]
     facts.append(_fact(entry, "debiased_ece", "raw", "calibration error, without its bias"))
     facts.append(("a calibrated model would show", rounding.fixed(entry["test"]["raw"]["noise_floor"]), "plain ECE"))
+    facts.append(("right told from wrong by confidence", rounding.fixed(entry["selective"]["raw"]["auroc"]), "AUROC"))
     if entry.get("scaled"):
         facts.append(_fact(entry, "nll", "raw", "NLL"))
         facts.append(_fact(entry, "nll", "scaled", "NLL after scaling"))
+        facts.append(_fact(entry, "brier", "raw", "Brier score"))
+        facts.append(_fact(entry, "brier", "scaled", "Brier score after scaling"))
         interval = entry["scaling"]["interval"]
         facts.append(("temperature", rounding.fixed(entry["temperature"], 3), _bounds(interval, 3)))
     return facts
@@ -260,13 +282,16 @@ def _part(entry: Entry, index: int, histogram: bool) -> Part:
         if "votes" in entry
         else "Only the top label is known, so there is no histogram.",
         numbers=_numbers(entry),
-        measures=tuple(_measure(entry, key) for key in entry["raw"]),
+        measures=(*(_measure(entry, key) for key in entry["raw"]), *_more_measures(entry)),
         classes=tuple(_class(*rows) for rows in _classes(entry)),
         left_out=max(0, len(entry["per_class"].get("raw") or ()) - _MOST_CLASSES),
         confusions=tuple(
             (row["true"], row["predicted"], rounding.count(row["count"]), f"{100 * row['share']:.1f} %")
             for row in entry["confusions"]
         ),
+        matrix=_matrix(entry),
+        sets=tuple(_set(row) for row in (entry.get("sets") or {}).get("rows", ())),
+        sets_words=f"{entry['sets']['file']} (n = {rounding.count(entry['sets']['n'])})" if "sets" in entry else "",
         coverage=tuple(
             (f"{100 * row['coverage']:.0f} %", f"{100 * row['risk']:.2f} %")
             for row in entry["selective"]["raw"]["at_coverage"]
@@ -299,6 +324,55 @@ def _measure(entry: Entry, key: str) -> tuple[str, str, str, str, str]:
         return rounding.fixed(value, 4, sign=key == "gap") + bounds
 
     return title(key), meaning(key), shown("raw"), shown("scaled"), key
+
+
+def _more_measures(entry: Entry) -> list[tuple[str, str, str, str, str]]:
+    """What is no measure of the library but said of each state."""
+    states = ["raw", "scaled"] if entry.get("scaled") else ["raw"]
+    auroc = [rounding.fixed(entry["selective"][state]["auroc"], 4) for state in states]
+    ones = [f"{100 * entry['saturated'][state]:.1f} %" for state in states]
+    return [
+        ("AUROC of confidence", "how often a right answer is surer than a wrong one", *_two(auroc), "auroc"),
+        (
+            "round to 1",
+            "confidences that float32 cannot tell from 1; ranked by their log-odds",
+            *_two(ones),
+            "saturated",
+        ),
+    ]
+
+
+def _two(texts: Sequence[str]) -> tuple[str, str]:
+    return texts[0], texts[1] if len(texts) > 1 else ""
+
+
+def _matrix(entry: Entry) -> Matrix | None:
+    counts = entry["confusion_matrix"]
+    if counts is None:
+        return None
+    return matrix(counts, entry["classes"] or [str(k) for k in range(len(counts))])
+
+
+def _set(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells of a row: score and level, coverage, what was promised, size, sets of one class, the worst class."""
+    n, worst, promised = sum(row["sizes"]), row["worst"], row["promised"]
+    share = f"{100 * row['sizes'][1] / n:.1f} %" if len(row["sizes"]) > 1 else rounding.DASH
+    return (
+        f"{row['score'].upper()}, {100 * row['level']:.0f} %",
+        _whole(f"{100 * row['coverage']:.1f} % {_bounds([100 * bound for bound in row['interval']], 1)}"),
+        _whole(_bounds([100 * bound for bound in promised], 1)) if promised else "all classes: too few examples",
+        rounding.fixed(row["mean_size"], 2),
+        share,
+        str(len(row["sizes"]) - 1),
+        f"{worst['class']}: {100 * worst['coverage']:.1f} % {_bounds([100 * b for b in worst['interval']], 1)}"
+        if worst
+        else rounding.DASH,
+    )
+
+
+def _whole(text: str) -> str:
+    """Numbers that stay on one line of a narrow screen."""
+    return text.replace(" ", "\u00a0")
 
 
 def _classes(entry: Entry) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
@@ -350,7 +424,9 @@ def _key(value: float | None) -> str | None:
 
 def _risk(row: Mapping[str, Any]) -> tuple[str, ...]:
     def threshold(value: float | None) -> str:
-        return rounding.DASH if value is None else f"{value:.5f}".rstrip("0")
+        if value is None:
+            return rounding.DASH
+        return f"{value:.5f}".rstrip("0") if value < 0.999995 else "over 0.99999"
 
     return (
         f"{100 * row['risk']:.0f} %",

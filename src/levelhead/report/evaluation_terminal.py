@@ -50,6 +50,7 @@ def _print_entry(entry: Entry, console: Console) -> None:
         _say(console, f"Note: {note}")
     _print_measures(entry, console)
     _print_selective(entry, console)
+    _print_sets(entry, console)
     _print_classes(entry, console)
     _print_mistakes(entry, console)
     if "ood" in entry:
@@ -90,6 +91,18 @@ def _print_selective(entry: Entry, console: Console) -> None:
     _say(console, f"Error of the most confident: {covered}.")
     kept = ", ".join(f"{100 * row['coverage']:.1f} % at {100 * row['risk']:.0f} %" for row in selective["at_risk"])
     _say(console, f"Coverage at an error of: {kept}.")
+
+
+def _print_sets(entry: Entry, console: Console) -> None:
+    found = entry.get("sets")
+    if not found:
+        return
+    each = "; ".join(
+        f"{row['score'].upper()} {100 * row['level']:.0f} %: {row['mean_size']:.2f} classes, holds "
+        f"{100 * row['coverage']:.1f} % [{100 * row['interval'][0]:.1f}, {100 * row['interval'][1]:.1f}]"
+        for row in found["rows"]
+    )
+    _say(console, f"Prediction sets, fitted on {found['file']} (n = {found['n']:,}): {each}.")
 
 
 def _print_classes(entry: Entry, console: Console) -> None:

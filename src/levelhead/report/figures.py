@@ -6,7 +6,7 @@ script looks up in the style sheet, so light, dark and print differ there only.
 """
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -411,50 +411,3 @@ def heights(views: Sequence[Pooled]) -> dict[str, float]:
         return max((float((h.right + h.wrong).max() / h.n) for h in histograms), default=1.0)
 
     return {"raw": fullest("raw"), "scaled": fullest("scaled")}
-
-
-def risk_coverage(models: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure:
-    """Error of the most confident share of examples, a line a model; the band of a single one is its interval."""
-    traces: list[Figure] = []
-    for index, (name, states) in enumerate(models):
-        curve = states["raw"]["curve"]
-        x, colour = [100 * c for c in curve["coverage"]], "@raw" if len(models) == 1 else f"@m{index % COLOURS}"
-        if len(models) == 1:
-            for bound, fill in (("lo", None), ("hi", "tonexty")):
-                band = {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "x": x,
-                    "y": curve[bound],
-                    "line": {"width": 0},
-                    "untold": True,
-                }
-                band |= {"hoverinfo": "skip", "showlegend": False}
-                traces.append(band | ({"fill": fill, "fillcolor": "rgba(128,128,128,0.22)"} if fill else {}))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": text(name, 32),
-                "x": x,
-                "y": curve["risk"],
-                "customdata": list(zip(curve["lo"], curve["hi"], strict=True)),
-                "line": {"color": colour, "width": 1.8, "dash": DASHES[index // COLOURS % len(DASHES)]},
-                "hovertemplate": "coverage %{x:.1f} %<br>error %{y:.2%} [%{customdata[0]:.2%}, %{customdata[1]:.2%}]"
-                "<extra></extra>",
-            }
-        )
-    return {
-        "columns": ["model", "coverage, %", "error", "from", "to"],
-        "traces": traces,
-        "layout": {
-            "xaxis": {
-                "title": "coverage: share of examples that is answered, most confident first, %",
-                "range": [0, 100],
-            },
-            "yaxis": {"title": "error", "tickformat": ".1%", "rangemode": "tozero"},
-            "showlegend": len(models) > 1,
-        },
-        "height": 330,
-        "zoom": True,
-    }
