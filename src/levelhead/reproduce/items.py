@@ -101,7 +101,7 @@ def cells(paper: str, plan: Plan, item: Item, scale: str, results: Results) -> l
                 continue
             name, design = there
             records = results.load(bed_name(paper, name, scale), design)
-            shown = column if scale == "paper" else f"{column} (here: {name})"
+            shown = column if scale == "paper" or name == column else f"{column} (here: {name})"
             for (label, method), said in zip(item.lines, printed):
                 wanted = Wanted(item.method(column, label, method), 1)
                 found.append(_cell(item, measure, shown, label, said, records, wanted, plan.selection))
