@@ -1,7 +1,7 @@
 """Write the pages of the documentation that are made from tables: the methods, and the benchmarks' results."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from math import log
@@ -274,16 +274,12 @@ def camvid(result: dict[str, Any]) -> list[str]:
         "|-|-|-|-|-|-|-|-|-|",
     ]
     columns = (
-        *(("miou_raw", 100, 1), ("pixel_accuracy_raw", 100, 1), ("pixel_ece_raw", 1, 4), ("pixel_ece_scaled", 1, 4)),
-        *(("batch_ece_raw", 1, 4), ("pixel_nll_raw", 1, 3), ("pixel_nll_scaled", 1, 3), ("temperature", 1, 3)),
+        *(("miou_raw", 100, ".1f"), ("pixel_accuracy_raw", 100, ".1f")),
+        *(("pixel_ece_raw", 1, ".4f"), ("pixel_ece_scaled", 1, ".4f"), ("batch_ece_raw", 1, ".4f")),
+        *(("pixel_nll_raw", 1, ".3f"), ("pixel_nll_scaled", 1, ".3f"), ("temperature", 1, ".3f")),
     )
     for name, runs in result["runs"].items():
-        cells = []
-        for key, scale, digits in columns:
-            values = [scale * run[key] for run in runs]
-            spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-            cells.append(f"{mean(values):.{digits}f}{spread}{' %' if scale == 100 else ''}")
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        lines.append(f"| `{name}` | {' | '.join(over_seeds(runs, columns))} |")
     lines += ["", "IoU by class, in per cent:", ""]
     lines += [f"| class | {' | '.join(f'`{name}`' for name in result['iou'])} |", "|-" * (1 + len(result["iou"])) + "|"]
     for at, name in enumerate(result["classes"]):
@@ -326,14 +322,20 @@ def compared(result: dict[str, Any]) -> list[str]:
         *(("oe_raw", 1, ".3f"), ("nll_scaled", 1, ".3f"), ("temperature", 1, ".2f")),
     )
     for name, runs in result["runs"].items():
-        cells = []
-        for key, scale, form in columns:
-            values = [scale * run[key] for run in runs]
-            spread = f" ± {stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
-            cells.append(f"{mean(values):{form}}{spread}{' %' if scale == 100 else ''}")
+        cells = over_seeds(runs, columns)
         cells.append("" if name == "vanilla" else against(runs, result["runs"]["vanilla"], "ece_raw"))
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return lines
+
+
+def over_seeds(runs: list[dict[str, Any]], columns: Sequence[tuple[str, int, str]]) -> list[str]:
+    """A method's cells: of each column's measure, factor and format, the mean over the seeds and its spread."""
+    cells = []
+    for key, scale, form in columns:
+        values = [scale * run[key] for run in runs]
+        spread = f" ± {stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
+        cells.append(f"{mean(values):{form}}{spread}{' %' if scale == 100 else ''}")
+    return cells
 
 
 def against(runs: list[dict[str, Any]], others: list[dict[str, Any]], measure: str) -> str:
