@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from tests.reproduce.runs import in_this_process
 from tests.train.runs import run_of
 
 import levelhead as lh
 from levelhead.compare import compare
-from levelhead.compare.probing import answer
 from levelhead.reproduce.designs import Design, bed, data_of
 from levelhead.reproduce.measured import after_fitting, asked_again, beyond_margin, hull_measures, split_gaps, winning
 from levelhead.reproduce.store import Results, Wanted, make
@@ -97,14 +97,6 @@ def test_a_bed_of_some_classes_parts_them_behind_its_bottleneck(tmp_path, monkey
     assert sum(data.counts()["test"]) + sum(data.counts()["cal"]) < sum(map(sum, whole.counts().values())) / 2
     with pytest.raises(ValueError, match=r"class of digits '11'"):
         data_of(chosen.model_copy(update={"classes": ("11",)}))
-
-
-def in_this_process(whole, folder, runs, *, jobs, report):
-    for run in runs:
-        execute(run, whole.data, folder.run(run), lambda _: None, lambda: False)
-        answer(run, whole.data, folder.run(run), whole.probes, lambda: False, lambda _: None)
-        report("done", run, None)
-    return {}
 
 
 def test_other_data_go_by_their_name_and_the_hull_is_a_curve(tmp_path, monkeypatch):

@@ -6,14 +6,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from tests.reproduce.runs import in_this_process
 
 from levelhead._version import __version__
 from levelhead.compare import compare
-from levelhead.compare.probing import answer
 from levelhead.reproduce import designs
 from levelhead.reproduce.code import commit
 from levelhead.reproduce.store import Results, Wanted, adopt, make, merged, missing
-from levelhead.train.execute import execute
 
 TINY = designs.bed("tiny")
 
@@ -24,15 +23,6 @@ def by(hear):
 
 @pytest.fixture(scope="module", autouse=True)
 def here():
-    """Runs in this process: a worker costs seconds to start, and tests/compare has its own tests of them."""
-
-    def in_this_process(whole, folder, runs, *, jobs, report):
-        for run in runs:
-            execute(run, whole.data, folder.run(run), lambda _: None, lambda: False)
-            answer(run, whole.data, folder.run(run), whole.probes, lambda: False, lambda _: None)
-            report("done", run, None)
-        return {}
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare, "carry_out", in_this_process)
         yield
