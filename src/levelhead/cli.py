@@ -663,6 +663,7 @@ def evaluate(
     max_nll: MaxGate = None,
     max_brier: MaxGate = None,
     max_aurc: MaxGate = None,
+    max_augrc: MaxGate = None,
     min_accuracy: Annotated[
         float | None, typer.Option(metavar="X", rich_help_panel=_GATES, help="Exit with status 3 if it is below.")
     ] = None,

@@ -124,7 +124,7 @@ def test_true_predicted_confidence_gives_the_top_label_measures(tmp_path, words)
     found = one(path)
     for name in ("accuracy", "gap", "ece", "oe", "mce", "ace", "rmsce", "debiased_ece"):
         assert found["raw"][name] == pytest.approx(getattr(metrics, name)(probs=probs, labels=labels), abs=1e-7), name
-    for name in ("adaptive_ece", "aurc", "smooth_ece"):
+    for name in ("adaptive_ece", "aurc", "augrc", "smooth_ece"):
         wanted = getattr(metrics, name)(probs=probs, labels=labels)
         assert found["raw"][name] == pytest.approx(wanted, abs=5e-4), name
     assert "nll" not in found["raw"]

@@ -25,7 +25,7 @@ def test_it_agrees_with_resampling_the_rows():
     got = bootstrap(acc)
     rng = np.random.default_rng(1)
     rows = [rng.integers(0, 1500, 1500) for _ in range(300)]
-    for name in ("accuracy", "gap", "aurc"):
+    for name in ("accuracy", "gap", "aurc", "augrc"):
         measure = getattr(metrics, name)
         values = [measure(logits=logits[r], labels=labels[r]) for r in rows]
         width = np.quantile(values, 0.975) - np.quantile(values, 0.025)

@@ -14,7 +14,7 @@ from levelhead import metrics
 from .synthetic import overconfident, two_columns
 
 BINNED = ("gap", "ece", "oe", "mce", "ace", "rmsce", "debiased_ece", "classwise_ece", "adaptive_ece")
-ALL = ("accuracy", "top5", "nll", "brier", "aurc", "smooth_ece", *BINNED)
+ALL = ("accuracy", "top5", "nll", "brier", "aurc", "augrc", "smooth_ece", *BINNED)
 
 
 def votes_for(num_examples, num_classes, seed=0):
@@ -58,6 +58,7 @@ def test_two_examples_by_hand():
     assert metrics.brier(**given) == pytest.approx((2 * 0.15**2 + 2 * 0.15**2) / 2)
     # risk of the surer one is .2, of both .3
     assert metrics.aurc(**given) == pytest.approx((0.2 + 0.3) / 2)
+    assert metrics.augrc(**given) == pytest.approx((0.2 / 2 + (0.2 + 0.6) / 2) / 4)
     assert metrics.accuracy_at_coverage(0.5, **given) == pytest.approx(0.8)
     # class 0: .95 against .8 and .25 against .4 in two bins; class 1 mirrors it
     assert metrics.classwise_ece(**given, n_bins=10) == pytest.approx(0.15)

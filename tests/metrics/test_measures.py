@@ -76,6 +76,19 @@ def test_aurc_of_a_tie_is_the_mean_over_its_orders():
     assert metrics.aurc(probs=probs, labels=labels) == pytest.approx((0 + 1 / 4 + 1 / 3) / 3)
 
 
+def test_augrc_by_hand():
+    # by falling confidence wrong, right, wrong: one, one, two wrong of all three; a line from zero through them
+    probs, labels = two_columns([0.9, 0.8, 0.7]), np.array([1, 0, 1])
+    assert metrics.augrc(probs=probs, labels=labels) == pytest.approx((1 / 2 + 1 + 3 / 2) / 3 / 3)
+
+
+def test_augrc_of_a_tie_is_the_mean_over_its_orders_and_half_the_error_where_all_tie():
+    # right, then two at .7: orders wrong, right and right, wrong give 1.5 and 0.5 of nine
+    probs, labels = two_columns([0.9, 0.7, 0.7]), np.array([0, 0, 1])
+    assert metrics.augrc(probs=probs, labels=labels) == pytest.approx((1.5 + 0.5) / 2 / 9)
+    assert metrics.augrc(probs=two_columns([0.8] * 5), labels=np.array([0, 1, 0, 0, 1])) == pytest.approx(0.4 / 2)
+
+
 def test_top5_by_hand_with_ties_ranked_by_class():
     logits = np.array([[6, 5, 4, 3, 2, 1], [6, 5, 4, 3, 2, 1], [0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0.0]])
     assert metrics.top5(logits=logits, labels=np.array([4, 5, 4, 5])) == 0.5

@@ -11,7 +11,7 @@ from levelhead import metrics
 from .synthetic import overconfident, two_columns
 
 ALL = ("accuracy", "nll", "brier", "gap", "ece", "oe", "mce", "ace", "rmsce", "adaptive_ece")
-ALL += ("classwise_ece", "debiased_ece", "aurc", "top5")
+ALL += ("classwise_ece", "debiased_ece", "aurc", "augrc", "top5")
 
 
 def every(**given):

@@ -14,7 +14,7 @@ from levelhead.metrics.given import check_dense
 from .synthetic import overconfident
 
 EXACT = ("accuracy", "top5", "nll", "brier", "gap", "ece", "oe", "mce", "ace", "rmsce", "debiased_ece", "classwise_ece")
-FROM_CELLS = ("adaptive_ece", "aurc", "smooth_ece")
+FROM_CELLS = ("adaptive_ece", "aurc", "augrc", "smooth_ece")
 
 
 def accumulated(logits, labels, splits=1, n_bins=15):
@@ -39,6 +39,7 @@ def test_it_says_what_the_functions_say(num_classes, n_bins):
         metrics.adaptive_ece(logits=logits, labels=labels, n_bins=n_bins), abs=5e-4
     )
     assert got["aurc"] == pytest.approx(metrics.aurc(logits=logits, labels=labels), abs=5e-4)
+    assert got["augrc"] == pytest.approx(metrics.augrc(logits=logits, labels=labels), abs=5e-4)
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.5, 1.0, 4.0, 20.0])
@@ -48,6 +49,7 @@ def test_cells_are_fine_enough_from_doubt_to_saturation(scale, num_classes):
     got = accumulated(logits, labels).compute()
     assert got["adaptive_ece"] == pytest.approx(metrics.adaptive_ece(logits=logits, labels=labels), abs=5e-4)
     assert got["aurc"] == pytest.approx(metrics.aurc(logits=logits, labels=labels), abs=5e-4)
+    assert got["augrc"] == pytest.approx(metrics.augrc(logits=logits, labels=labels), abs=5e-4)
 
 
 scores = st.integers(1, 40).flatmap(
@@ -265,6 +267,7 @@ def test_exact_keeps_what_ranking_needs(dtype):
     got = acc.compute()
     assert got["adaptive_ece"] == pytest.approx(metrics.adaptive_ece(logits=logits, labels=labels), abs=1e-13)
     assert got["aurc"] == pytest.approx(metrics.aurc(logits=logits, labels=labels), abs=1e-13)
+    assert got["augrc"] == pytest.approx(metrics.augrc(logits=logits, labels=labels), abs=1e-13)
     for coverage in (0.1, 0.5):
         want = metrics.accuracy_at_coverage(coverage, logits=logits, labels=labels)
         assert acc.accuracy_at_coverage(coverage) == pytest.approx(want, abs=1e-13)

@@ -107,6 +107,11 @@ def test_accuracy_at_coverage_and_aurc_are_those_of_a_sort(sample):
     right = (probs.argmax(1) == labels)[order]
     risks = 1 - np.cumsum(right) / np.arange(1, len(right) + 1)
     assert metrics.aurc(probs=probs, labels=labels) == pytest.approx(risks.mean(), abs=1e-12)
+    # Traub et al. 2024, eq. 7: of mistakes and right answers, and of pairs of mistakes
+    ours, theirs = probs.max(1)[probs.argmax(1) != labels], probs.max(1)[probs.argmax(1) == labels]
+    above = ((ours[:, None] > theirs) + (ours[:, None] == theirs) / 2).sum() / len(labels) ** 2
+    augrc = metrics.augrc(probs=probs, labels=labels)
+    assert augrc == pytest.approx(above + (~right).mean() ** 2 / 2, abs=1e-12)
     for coverage in (0.1, 0.5, 0.8):
         kept = right[: int(coverage * len(right))]
         got = metrics.accuracy_at_coverage(coverage, probs=probs, labels=labels)

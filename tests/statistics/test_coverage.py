@@ -33,11 +33,12 @@ def binary(n, rng, over=0.06):
     return confidence, rng.random(n) < confidence - over
 
 
-def test_the_bootstrap_of_the_state_covers_accuracy_gap_and_aurc():
+def test_the_bootstrap_of_the_state_covers_accuracy_gap_aurc_and_augrc():
     samples, rng = 150, np.random.default_rng(1)
     confidence, right = binary(1_000_000, rng)
     truth = {"accuracy": right.mean(), "gap": 0.06}
-    truth["aurc"] = metrics.aurc(probs=two_columns(confidence), labels=(~right).astype(int))
+    for name in ("aurc", "augrc"):
+        truth[name] = getattr(metrics, name)(probs=two_columns(confidence), labels=(~right).astype(int))
     hits = dict.fromkeys(truth, 0)
     for sample in range(samples):
         confidence, right = binary(400, rng)

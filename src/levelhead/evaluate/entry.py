@@ -41,9 +41,10 @@ ORDER = (
     "ace",
     "rmsce",
     "aurc",
+    "augrc",
 )
 MOST_IN_MATRIX = 30  # classes
-_REPLICATES = 400  # of the bootstrap of AURC, which costs about a millisecond each
+_REPLICATES = 400  # of the bootstrap of AURC and AUGRC, which costs about a millisecond each
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)
 RISKS = (0.01, 0.02, 0.05, 0.1)
 
@@ -104,14 +105,14 @@ def _by_counts(calibration: Calibration, bins: Bins) -> tuple[dict[str, float | 
     """The test of calibration and the intervals of what counts right and wrong predictions."""
     test = calibration_test_of(bins, level=LEVEL)
     lo, hi = clopper_pearson(np.array([int(bins.correct.sum())]), np.array([bins.total]), level=LEVEL)
-    few = few_outcomes(bins)  # no resample of so few shows what a curve could have been
+    # no resample of so few shows what a curve could have been
+    drawn = {} if few_outcomes(bins) else metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)
     said = {"noise_floor": finite(test.floor), "p_value": finite(test.p_value), "detectable": finite(test.detectable)}
     return said, {
         "accuracy": [float(lo[0]), float(hi[0])],
         "gap": bounds(test.gap, -1, 1),
         "debiased_ece": bounds(test.debiased),
-        "aurc": None if few else bounds(metrics.bootstrap(calibration, replicates=_REPLICATES, level=LEVEL)["aurc"]),
-    }
+    } | {name: bounds(drawn[name]) for name in ("aurc", "augrc") if drawn}
 
 
 def _by_shares(tally: Tally) -> tuple[dict[str, float | None], dict[str, Any]]:

@@ -20,7 +20,7 @@ from levelhead.evaluate.votes import Votes, open_votes
 from levelhead.prediction_files.names import Kind
 
 NOT_BY_VOTES = (
-    "whether the calibration error could be chance, an interval of AURC, gaps and confusions of classes, and "
+    "whether the calibration error could be chance, intervals of AURC and AUGRC, gaps and confusions of classes, and "
     "prediction sets (they count right and wrong predictions, and votes give shares)"
 )
 CONVENTIONS = {
@@ -28,7 +28,7 @@ CONVENTIONS = {
     "gap": "mean confidence less accuracy",
     "nll": "nats",
     "brier": "summed over classes, 0 to 2",
-    "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC; the debiased "
+    "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC and AUGRC; the debiased "
     "ECE's starts at 0 unless its test rejects; with fewer than 5 right or wrong predictions that of the gap is exact",
     "scaled": "logits divided by a temperature that saw none of the examples it scales",
     "splits": "NLL: what relabelling the confidences would mend, what it would leave, and the choice among the classes "

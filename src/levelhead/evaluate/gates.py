@@ -22,7 +22,7 @@ class Gate:
 
 
 #: Measures that may have a gate, and the options' names.
-MOST = ("ece", "debiased_ece", "adaptive_ece", "classwise_ece", "mce", "oe", "gap", "nll", "brier", "aurc")
+MOST = ("ece", "debiased_ece", "adaptive_ece", "classwise_ece", "mce", "oe", "gap", "nll", "brier", "aurc", "augrc")
 LEAST = ("accuracy",)
 
 

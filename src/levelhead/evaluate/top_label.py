@@ -9,7 +9,6 @@ import numpy as np
 from levelhead.evaluate.source import Source
 from levelhead.metrics import Calibration
 
-MEASURES = ("accuracy", "gap", "ece", "oe", "mce", "ace", "rmsce", "debiased_ece", "adaptive_ece", "smooth_ece", "aurc")
 CANNOT = (
     "NLL, Brier score, top-5 accuracy, class-wise ECE and a temperature: the file holds only the predicted class and "
     "its confidence, and these need the scores of all classes"

@@ -55,6 +55,11 @@ def _aurc(state: State, n: int, n_bins: int) -> float:
     return _ranked.aurc(count, count - correct)
 
 
+def _augrc(state: State, n: int, n_bins: int) -> float:
+    count, correct = state["cell_count"].numpy()[::-1], state["cell_correct"].numpy()[::-1]
+    return _ranked.augrc(count, count - correct)
+
+
 def _smooth(state: State, n: int, n_bins: int) -> float:
     count = state["cell_count"].numpy()
     full = count > 0
@@ -91,5 +96,5 @@ READERS: dict[str, dict[str, Reader]] = {
         "debiased_ece": _from_bins(_bins.debiased_ece),
     },
     "class_bins": {"classwise_ece": _classwise},
-    "cells": {"adaptive_ece": _adaptive, "aurc": _aurc, "smooth_ece": _smooth},
+    "cells": {"adaptive_ece": _adaptive, "aurc": _aurc, "augrc": _augrc, "smooth_ece": _smooth},
 }

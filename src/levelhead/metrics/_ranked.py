@@ -33,6 +33,24 @@ def aurc_of_each(count: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     return area / np.where(total > 0, total, np.nan)
 
 
+def augrc(count: np.ndarray, wrong: np.ndarray) -> float:
+    """`augrc_of_each` of one set of groups (G,)."""
+    return float(augrc_of_each(count, wrong))
+
+
+def augrc_of_each(count: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Area under the generalised risk-coverage curve: wrong examples above a threshold, as a share of all N.
+
+    `count`, `wrong` (..., G): groups by falling confidence, empty ones too; the result is (...). The curve is a line
+    between its points, from nothing at coverage 0 to the error rate at 1 (Traub et al. 2024, eq. 7); over the orders of
+    a tie it is a line on average, so a tie is one step. NaN for no example.
+    """
+    count, wrong = count.astype(np.float64), wrong.astype(np.float64)
+    total = count.sum(-1)
+    area = (count * (np.cumsum(wrong, axis=-1) - wrong / 2)).sum(-1)
+    return area / np.where(total > 0, total, np.nan) ** 2
+
+
 def _harmonic_span(start: np.ndarray, length: np.ndarray) -> np.ndarray:
     """1/(start+1) + ... + 1/(start+length), elementwise, for whole numbers given as floats."""
     span = np.where(length > 0, 1.0 / (start + 1), 0.0)

@@ -30,7 +30,7 @@ CELLS = 256  # of confidence, for the risk-coverage curve of a resample
 def bootstrap(
     accumulator: Calibration, *, replicates: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """Percentile intervals of `accuracy`, `gap` and `aurc` for everything `accumulator` has seen.
+    """Percentile intervals of `accuracy`, `gap`, `aurc` and `augrc` for everything `accumulator` has seen.
 
     The draws come from a private generator seeded by `seed`. `mean` of an interval is the measure itself. Raises
     ValueError before the first example, for an accumulator made without its cells, or of label distributions.
@@ -50,9 +50,12 @@ def bootstrap(
         drawn = rng.multinomial(n, share, size=min(TOGETHER, replicates - start)).reshape(-1, len(count), 2)
         size = drawn.sum(2)
         accuracy = drawn[:, :, 1].sum(1) / n
-        area = _ranked.aurc_of_each(size[:, ::-1], drawn[:, ::-1, 0])
-        blocks.append((accuracy, size @ confidence / n - accuracy, area))
-    values = dict(zip(("accuracy", "gap", "aurc"), map(np.concatenate, zip(*blocks, strict=True)), strict=True))
+        ranked = size[:, ::-1], drawn[:, ::-1, 0]
+        areas = _ranked.aurc_of_each(*ranked), _ranked.augrc_of_each(*ranked)
+        blocks.append((accuracy, size @ confidence / n - accuracy, *areas))
+    values = dict(
+        zip(("accuracy", "gap", "aurc", "augrc"), map(np.concatenate, zip(*blocks, strict=True)), strict=True)
+    )
     measured = accumulator.compute()
     return {
         name: percentiles(value, measured.get(name, float(value.mean())), n, level) for name, value in values.items()

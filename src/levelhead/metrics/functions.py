@@ -18,6 +18,7 @@ from levelhead.metrics import _distributions
 from levelhead.metrics._bins import Bins
 from levelhead.metrics._edges import check_n_bins
 from levelhead.metrics._measures import covered
+from levelhead.metrics._ranked import augrc as _augrc
 from levelhead.metrics._ranked import aurc as _aurc
 from levelhead.metrics._ranked import equal_mass_ece, wrong_among
 from levelhead.metrics._samples import Samples, tied
@@ -218,3 +219,18 @@ def aurc(*, logits: Array | None = None, probs: Array | None = None, labels: Arr
     orders.
     """
     return _aurc(*tied(*_ranked(logits, probs, labels)))
+
+
+def augrc(*, logits: Array | None = None, probs: Array | None = None, labels: Array) -> float:
+    """Area under the generalised risk-coverage curve: how often an answer is given and wrong, averaged over coverage.
+
+    In [0, 1/2], lower is better: half the chance that, of two examples drawn at random, the surer answer is wrong
+    (Traub et al. 2024, eq. 7). Unlike `aurc` it does not weigh a mistake the more
+    the surer its rank. Half the error rate where confidence says nothing. Ranked as in `aurc`; a tie counts as its
+    average over all orders.
+
+    >>> import numpy as np
+    >>> augrc(probs=np.array([[0.9, 0.1], [0.8, 0.2]]), labels=np.array([0, 1]))  # the less sure one is wrong
+    0.125
+    """
+    return _augrc(*tied(*_ranked(logits, probs, labels)))

@@ -71,9 +71,9 @@ class Calibration:
 
     `num_classes`: columns of the scores. `n_bins`: bins of ECE and its relatives, fixed here. `parts` restricts what
     is computed; the default is everything. Accuracy, NLL, Brier, gap, ECE, OE, MCE, class-wise ECE and what is read
-    from the same bins equal the plain functions; adaptive ECE, AURC and accuracy at coverage come from fine cells
-    (`_cells.py`), within 5e-4 of them. The size does not depend on the number of examples: about 840 KB and 24 bytes
-    a class and bin. `exact=True` keeps 4 bytes an example (8 from float64 scores) beside it, and those three are exact.
+    from the same bins equal the plain functions; adaptive ECE, AURC, AUGRC and accuracy at coverage come from fine
+    cells (`_cells.py`), within 5e-4 of them. The size does not depend on the number of examples: about 840 KB and 24 bytes
+    a class and bin. `exact=True` keeps 4 bytes an example (8 from float64 scores) beside it, and those are exact.
 
     Labels equal to `ignore_index` are left out with their scores, and with `ignore_background` those equal to 0;
     both are meant for segmentation, where every pixel counts as an example and all are pooled.
@@ -260,7 +260,8 @@ class Calibration:
             confidence = 1 - rest[::-1].astype(np.float64)
             right = 1.0 - wrong[::-1]
             values["adaptive_ece"] = _ranked.equal_mass_ece(confidence, confidence, right, None, self.n_bins)
-            values["aurc"] = float(_ranked.aurc(*self._samples.groups()))
+            groups = self._samples.groups()
+            values |= {"aurc": _ranked.aurc(*groups), "augrc": _ranked.augrc(*groups)}
         return values
 
     def _here(self) -> State:

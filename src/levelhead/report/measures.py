@@ -47,6 +47,7 @@ _OTHERS = {
     "ace": "ACE",
     "rmsce": "RMS calibration error",
     "aurc": "AURC",
+    "augrc": "AUGRC",
     "nll_calibration": "NLL: calibration",
     "nll_refinement": "NLL: refinement",
     "nll_others": "NLL: other classes",
@@ -60,6 +61,8 @@ _MEANINGS = {
     "nll_others": "the choice among the classes that were not predicted, which no relabelling touches",
     "brier_calibration": "squared distance of probability and frequency, by bins of each class's probability",
     "brier_refinement": "spread of the answers within those bins",
+    "aurc": "error rate of what is answered, averaged over coverage; lower is better",
+    "augrc": "how often an answer is given and wrong, averaged over coverage; half the error if confidence says nothing",
     "brier_within": "what differs within bins, of either sign; small",
 }
 
