@@ -28,8 +28,9 @@ CONVENTIONS = {
     "gap": "mean confidence less accuracy",
     "nll": "nats",
     "brier": "summed over classes, 0 to 2",
-    "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC and AUGRC; the debiased "
-    "ECE's starts at 0 unless its test rejects; with fewer than 5 right or wrong predictions that of the gap is exact",
+    "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC and AUGRC; the "
+    "debiased ECE's starts at 0 unless its test rejects; with fewer than 5 right or wrong predictions that of the gap is "
+    "exact",
     "scaled": "logits divided by a temperature that saw none of the examples it scales",
     "splits": "NLL: what relabelling the confidences would mend, what it would leave, and the choice among the classes "
     "not predicted; Brier: by bins of each class's probability",

@@ -62,7 +62,7 @@ _MEANINGS = {
     "brier_calibration": "squared distance of probability and frequency, by bins of each class's probability",
     "brier_refinement": "spread of the answers within those bins",
     "aurc": "error rate of what is answered, averaged over coverage; lower is better",
-    "augrc": "how often an answer is given and wrong, averaged over coverage; half the error if confidence says nothing",
+    "augrc": "how often an answer is given and wrong, over all coverages: half the error if confidence says nothing",
     "brier_within": "what differs within bins, of either sign; small",
 }
 
