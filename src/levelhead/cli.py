@@ -636,6 +636,12 @@ def evaluate(
                      help="How people labelled the examples: (N, C) shares or counts, .npy or as above; for all files, "
                      "or one for each."),
     ] = None,
+    by_group: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="COLUMN|FILE", rich_help_panel=_FILES,
+                     help="Also judge each group of the examples: a column of the file, or FILE or FILE:COLUMN with a "
+                     "row for each; repeatable."),
+    ] = None,
     logits: Annotated[
         bool, typer.Option("--logits", rich_help_panel=_FILES, help="Columns that do not say it are logits.")
     ] = False,
@@ -690,6 +696,7 @@ def evaluate(
         cal=cal or (),
         ood=ood or (),
         votes=votes or (),
+        group=by_group or (),
         n_bins=n_bins,
         kind="logits" if logits else "probs" if probs else None,
         scores=scores,
@@ -707,7 +714,7 @@ def evaluate(
         console = _console()
         print_evaluation(found, console)
         if report is not None:
-            beside = f"{report.with_suffix('.png').name} and {report.stem}-bins.csv"
+            beside = f"{report.stem}-metrics.json, {report.with_suffix('.png').name} and {report.stem}-bins.csv"
             said = f"\nThe page: {report}; beside it {beside}"
             console.print(said, soft_wrap=True, markup=False, highlight=False)
     missed = unmet(found)

@@ -81,9 +81,11 @@ def test_several_models_and_top_labels_share_a_page(tmp_path):
 def test_the_page_is_written_whole_or_not_at_all(found, tmp_path):
     path = write(found, tmp_path / "deep" / "p.html")
     digest = hashlib.sha256((tmp_path / "p.npz").read_bytes()).hexdigest()
-    assert path.read_text(encoding="utf-8") == render(found, digests={found["file"]: digest})
+    assert path.read_text(encoding="utf-8") == render(found)
+    assert found["sha256"] == digest
+    assert json.loads((path.parent / "p-metrics.json").read_text(encoding="utf-8")) == found
     assert digest in path.read_text(encoding="utf-8")
-    assert sorted(entry.name for entry in path.parent.iterdir()) == ["p-bins.csv", "p.html", "p.png"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["p-bins.csv", "p-metrics.json", "p.html", "p.png"]
 
 
 def test_diagrams_stand_before_the_range_of_honest_bins_and_the_isotonic_curve(found):

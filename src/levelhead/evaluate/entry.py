@@ -215,31 +215,17 @@ def _selective(calibration: Calibration) -> dict[str, Any]:
 def per_class(tally: Tally, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """A row a class: examples, recall, precision, and the gap of the predictions of it, with Holm's p-value.
 
-    The gap is mean confidence less precision over the examples *predicted* as the class. Where fewer than `OUTCOMES` of
-    these are right, or wrong, no normal law describes it: the interval is then that of Clopper and Pearson for the
-    precision, and the p-value that of the binomial test, both wide enough for confidences that differ.
+    The gap is mean confidence less precision over the examples *predicted* as the class.
     """
-    from scipy.special import ndtr
-    from scipy.stats import binomtest
-
     labels, predicted, hits = (tally.counts[name] for name in ("labels", "predicted", "hits"))
     confidence, square = tally.per_class["confidence"], tally.per_class["square"]
     low, high = clopper_pearson(hits, labels, level=LEVEL)
-    least, most_right = clopper_pearson(hits, predicted, level=LEVEL)
     class_ece = tally.calibration.class_ece().numpy()
     rows, p_values = [], []
     for k in range(tally.num_classes):
         n = int(predicted[k])
         gap = (confidence[k] - hits[k]) / n if n else math.nan
-        bounds, p_value = None, math.nan
-        if n >= 2 and min(hits[k], n - hits[k]) >= OUTCOMES:
-            half = math.sqrt(max(0.0, square[k] / n - gap**2) / (n - 1))
-            bounds = [gap - 1.96 * half, gap + 1.96 * half]
-            p_value = 2 * float(ndtr(-abs(gap) / half)) if half > 0 else math.nan
-        elif n:
-            mean = min(1.0, float(confidence[k] / n))
-            bounds = [mean - float(most_right[k]), mean - float(least[k])]
-            p_value = float(binomtest(int(hits[k]), n, mean).pvalue)
+        bounds, p_value = gap_test(n, int(hits[k]), float(confidence[k]), float(square[k]))
         p_values.append(p_value if n >= FEW else math.nan)
         most = _confused(tally, k)
         rows.append(
@@ -260,6 +246,28 @@ def per_class(tally: Tally, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     for row, p_value in zip(rows, holm(p_values), strict=True):
         row["p_value"] = finite(p_value)
     return rows
+
+
+def gap_test(n: int, right: int, confidence: float, square: float) -> tuple[list[float] | None, float]:
+    """Interval and p-value of mean confidence less accuracy, from sums over n examples: NaN or None for none.
+
+    `square`: the sum of the squares of confidence less outcome. Where fewer than `OUTCOMES` of the examples are right,
+    or wrong, no normal law describes the gap: the interval is then that of Clopper and Pearson for the accuracy, and
+    the p-value that of the binomial test, both wide enough for confidences that differ.
+    """
+    from scipy.special import ndtr
+    from scipy.stats import binomtest
+
+    if n == 0:
+        return None, math.nan
+    if n >= 2 and min(right, n - right) >= OUTCOMES:
+        gap = (confidence - right) / n
+        half = math.sqrt(max(0.0, square / n - gap**2) / (n - 1))
+        p_value = 2 * float(ndtr(-abs(gap) / half)) if half > 0 else math.nan
+        return [gap - 1.96 * half, gap + 1.96 * half], p_value
+    mean = min(1.0, confidence / n)
+    least, most = (float(bound[0]) for bound in clopper_pearson(np.array([right]), np.array([n]), level=LEVEL))
+    return [mean - most, mean - least], float(binomtest(right, n, mean).pvalue)
 
 
 def _confused(tally: Tally, k: int) -> int | None:

@@ -1,15 +1,21 @@
 """Anybody's predictions, from files to an honest and complete answer as plain data."""
 
+import hashlib
 import math
+import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
 
 from levelhead._version import __version__
 from levelhead.evaluate import entry as entries
 from levelhead.evaluate import gates as limits
 from levelhead.evaluate import verdict
 from levelhead.evaluate.entry import LEVEL, bounds, finite
+from levelhead.evaluate.groups import find_grouping
 from levelhead.evaluate.model import Model, measured
 from levelhead.evaluate.ood import detection
 from levelhead.evaluate.pairs import compared
@@ -19,6 +25,8 @@ from levelhead.evaluate.top_label import CANNOT
 from levelhead.evaluate.votes import Votes, open_votes
 from levelhead.prediction_files.names import Kind
 
+#: What the answer is and the number of its layout, raised where a name changes its place or meaning.
+FORMAT = {"name": "levelhead evaluation", "version": 1}
 NOT_BY_VOTES = (
     "whether the calibration error could be chance, intervals of AURC and AUGRC, gaps and confusions of classes, and "
     "prediction sets (they count right and wrong predictions, and votes give shares)"
@@ -29,14 +37,14 @@ CONVENTIONS = {
     "nll": "nats",
     "brier": "summed over classes, 0 to 2",
     "intervals": "95 %: Clopper-Pearson for accuracy, normal for NLL, Brier and gap, bootstrap for AURC and AUGRC; the "
-    "debiased ECE's starts at 0 unless its test rejects; with fewer than 5 right or wrong predictions that of the gap is "
-    "exact",
+    "debiased ECE's starts at 0 unless its test rejects, the gap's is exact with fewer than 5 right or wrong ones",
     "scaled": "logits divided by a temperature that saw none of the examples it scales",
     "splits": "NLL: what relabelling the confidences would mend, what it would leave, and the choice among the classes "
     "not predicted; Brier: by bins of each class's probability",
     "diagram": "band: where 95 % of honest bins of this size and confidence fall (binomial); line: the best rising "
     "relabelling of the confidence (isotonic regression)",
     "sets": "split conformal (LAC; APS, randomised) of the scores as they come, never empty; fitted on --cal",
+    "groups": "bins and noise floor of each group's own examples; p-values adjusted by Holm over groups of 30 and more",
     "per_class": "gap of the examples predicted as the class; p-values adjusted by Holm",
 }
 
@@ -53,6 +61,7 @@ def evaluate(
     cal: Sequence[Path] = (),
     ood: Sequence[Path] = (),
     votes: Sequence[Path] = (),
+    group: Sequence[str] = (),
     n_bins: int = 15,
     kind: Kind | None = None,
     scores: str | None = None,
@@ -65,7 +74,8 @@ def evaluate(
 
     `files`: predictions in `.npz`, `.safetensors`, `.parquet` or `.csv`. `cal`, `ood`: none, or one a file in order:
     predictions to fit a temperature on (without, it is cross-fitted), and of out-of-distribution inputs. `votes`: one
-    file, or one for each: label distributions or counts (N, C) that the examples are judged by. `kind`,
+    file, or one for each: label distributions or counts (N, C) that the examples are judged by. `group`: columns of the
+    files, or FILE or FILE:COLUMN beside them, whose values part the examples into groups that are also judged. `kind`,
     `scores`, `label`: which columns mean what, where their names do not say. `gates`: limits such as
     ``{"max_ece": 0.05, "min_accuracy": 0.9}``, judged on the values as they come or, `gate_on="scaled"`, after scaling.
     `memory`: bytes of scores held at once; larger files are read anew at every pass.
@@ -89,7 +99,10 @@ def evaluate(
     models, found = [], []
     names = dict(zip(files, _names(files), strict=True))
     for index, source in enumerate(sources):
-        model = measured(source, cals[index] if cals else None, n_bins, LEVEL)
+        if group and source.voted:
+            raise ValueError("--group counts right and wrong predictions, and votes give shares: leave one of them out")
+        groupings = [find_grouping(source, word) for word in dict.fromkeys(group)]
+        model = measured(source, cals[index] if cals else None, n_bins, LEVEL, groupings)
         entry = {"name": names[files[index]]} | _entry(model, n_bins)
         if outsides:
             for each in (source, outsides[index]):
@@ -100,7 +113,15 @@ def evaluate(
         models.append(model)
         found.append(entry)
     judged = [result for entry in found for result in limits.judged(wanted, entry, gate_on)]
-    about = {"levelhead": __version__, "level": LEVEL, "n_bins": n_bins, "conventions": CONVENTIONS, "gates": judged}
+    about = {
+        "format": FORMAT,
+        "levelhead": __version__,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
+        "level": LEVEL,
+        "n_bins": n_bins,
+        "conventions": CONVENTIONS,
+        "gates": judged,
+    }
     if len(found) == 1:
         return found[0] | about
     pairs = [
@@ -147,6 +168,11 @@ def _names(files: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in files]
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _entry(model: Model, n_bins: int) -> dict[str, Any]:
     source, raw = model.source, model.raw
     states = {"raw": entries.described(raw)}
@@ -154,6 +180,7 @@ def _entry(model: Model, n_bins: int) -> dict[str, Any]:
         states["scaled"] = entries.described(model.scaled)
     entry: dict[str, Any] = {
         "file": str(source.path),
+        "sha256": _digest(source.path),
         "role": source.role,
         "kind": source.layout.kind,
         "n": model.n,
@@ -188,6 +215,8 @@ def _entry(model: Model, n_bins: int) -> dict[str, Any]:
             entry["label_shift"] = entries.shifted(raw.counts["labels"], model.cal_counts, source.classes)
     if model.sets is not None:
         entry["sets"] = model.sets
+    if model.groups:
+        entry["groups"] = list(model.groups)
     if model.scaled is not None and not model.scaled.voted:
         entry["per_class"]["scaled"] = entries.per_class(model.scaled, source.classes)
     entry["mistakes"] = model.mistakes.listed()

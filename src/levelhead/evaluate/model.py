@@ -1,6 +1,6 @@
 """One file's model: its scores, what was counted of them, and its temperature."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from levelhead.evaluate import scaling as scalings
+from levelhead.evaluate.groups import Grouping, Groups
+from levelhead.evaluate.groups import described as by_group
 from levelhead.evaluate.mistakes import Mistakes
 from levelhead.evaluate.overlap import refuse_overlap
 from levelhead.evaluate.scaling import Scaling
@@ -30,6 +32,7 @@ class Model:
     gain: dict[str, Mean] | None = None  # scaled less raw, example by example
     cal_counts: np.ndarray | None = None  # (C,) labels of each class in `cal`
     sets: dict[str, Any] | None = None  # prediction sets, fitted on `cal`
+    groups: Sequence[dict[str, Any]] = ()
 
     @property
     def n(self) -> int:
@@ -37,13 +40,16 @@ class Model:
         return self.raw.calibration.num_examples
 
 
-def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> Model:
+def measured(
+    source: Source, cal: Source | None, n_bins: int, level: float, groupings: Sequence[Grouping] = ()
+) -> Model:
     """Count a file, find its temperature on `cal` or by cross-fitting, and count it again after scaling.
 
     ValueError, with the file, for scores that no measure takes, and for a `cal` of other classes or with examples of
     the file.
     """
     mistakes = Mistakes(source.classes)
+    raw_groups, scaled_groups = (Groups(groupings, n_bins) for _ in range(2))
     if source.layout.kind == "top_label":
         if cal is not None:
             raise ValueError(
@@ -54,8 +60,10 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
         for block in answers(source):
             top.add(block.confidence, block.correct)
             mistakes.add_answers(block, start)
+            raw_groups.add(block.confidence, block.correct, block.ids)
             start += len(block.confidence)
-        return Model(source, top, mistakes)
+        raw_groups.end()
+        return Model(source, top, mistakes, groups=by_group(groupings, raw_groups, None))
     if cal is not None:
         if cal.layout.kind == "top_label":
             raise ValueError(f"{cal.path} holds only top labels: a temperature is fitted on the scores of all classes")
@@ -78,8 +86,12 @@ def measured(source: Source, cal: Source | None, n_bins: int, level: float) -> M
             gain["nll"].add(after.nll - before.nll)
         gain["brier"].add(after.brier - before.brier)
         mistakes.add(before, after, rows)
+        raw_groups.add(before.confidence, before.correct, rows.ids, before.nll)
+        scaled_groups.add(after.confidence, after.correct, rows.ids, after.nll)
+    raw_groups.end()
+    groups = by_group(groupings, raw_groups, scaled_groups)
     path = None if cal is None else cal.path
-    return Model(source, raw, mistakes, path, scaling, scaled, gain, cal_counts, sets)
+    return Model(source, raw, mistakes, path, scaling, scaled, gain, cal_counts, sets, groups)
 
 
 def counted(source: Source, n_bins: int) -> Tally:

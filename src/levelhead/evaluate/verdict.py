@@ -1,8 +1,8 @@
 """The verdict in words: each clause stands only where its test supports it.
 
 In this order: how sure the model is against how right; whether a calibration error can be seen; what a temperature
-would mend; which classes stay off; what abstaining buys; how large prediction sets must be; other inputs; what cannot
-be judged.
+would mend; which classes stay off; what abstaining buys; how groups differ; how large prediction sets must be; other
+inputs; what cannot be judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ SURE = 1 - LEVEL
 def words(entry: Entry) -> list[str]:
     """The sentences about one file."""
     sentences = [_accuracy(entry), _error(entry), _temperature(entry), _classes(entry), _abstaining(entry)]
-    sentences += [_sets(entry), _ood(entry)]
+    sentences += [*_groups(entry), _sets(entry), _ood(entry)]
     return [sentence for sentence in [*sentences, _cannot(entry)] if sentence]
 
 
@@ -171,6 +171,38 @@ def _abstaining(entry: Entry) -> str:
     return ""
 
 
+def _groups(entry: Entry) -> list[str]:
+    """For each grouping: whether accuracy differs, and which groups stay off."""
+    return [_group_words(found) for found in entry.get("groups") or ()]
+
+
+def _group_words(found: Mapping[str, Any]) -> str:
+    rows = [row for row in found["raw"] if row["n"] >= FEW]
+    if len(rows) < 2:
+        return f"By {found['by']}: fewer than two groups hold {FEW} examples, so nothing is said of them."
+    worst, best = (choose(rows, key=lambda row: row["accuracy"]) for choose in (min, max))
+    ends = [
+        f"{_percent(row['accuracy'])}{_range(row['accuracy_interval'])} ({row['group']}, n = {row['n']:,})"
+        for row in (worst, best)
+    ]
+    p_value = found["p_value"]
+    told = p_value is not None and p_value < SURE
+    chance = (
+        "" if p_value is None else f", which {'is more than chance' if told else 'could be chance'} ({_p(p_value)})"
+    )
+    said = f"By {found['by']}, of {len(found['raw'])} groups: accuracy from {ends[0]} to {ends[1]}{chance}."
+    state, when = ("scaled", "After scaling") if "scaled" in found else ("raw", "As they come")
+    off = [row for row in found[state] if row["p_value"] is not None and row["p_value"] < SURE]
+    if not off:
+        return f"{said} {when}, no group's gap is more than chance."
+    off.sort(key=lambda row: -abs(row["gap"]))
+    named = ", ".join(
+        f"{row['group']} ({100 * row['gap']:+.1f} points{_range(row['gap_interval'])})" for row in off[:3]
+    )
+    more = f" and {len(off) - 3} more" if len(off) > 3 else ""
+    return f"{said} {when}, off by more than chance (Holm-adjusted p < 0.05): {named}{more}."
+
+
 def _sets(entry: Entry) -> str:
     found = entry.get("sets")
     if not found:
@@ -220,6 +252,15 @@ def _cannot(entry: Entry) -> str:
         named = f" ({', '.join(map(_class, few[:3]))}{', ...' if len(few) > 3 else ''})"
         verb = "has" if len(few) == 1 else "have"
         missing.append(f"{len(few)} of {len(rows)} classes{named}, which {verb} fewer than {FEW} examples")
+    for found in entry.get("groups") or ():
+        small = [row["group"] for row in found["raw"] if row["n"] < FEW]
+        if small:
+            named = f" ({', '.join(small[:3])}{', ...' if len(small) > 3 else ''})"
+            verb = "has" if len(small) == 1 else "have"
+            missing.append(
+                f"{len(small)} of {len(found['raw'])} groups by {found['by']}{named}, which {verb} fewer than {FEW} "
+                "examples"
+            )
     for name, reason in entry["undefined"]["raw"].items():
         missing.append(f"{name} ({reason})")
     if "votes" not in entry and entry.get("scaling", {}).get("origin") == "cross-fitted":

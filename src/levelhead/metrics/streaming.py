@@ -73,7 +73,8 @@ class Calibration:
     is computed; the default is everything. Accuracy, NLL, Brier, gap, ECE, OE, MCE, class-wise ECE and what is read
     from the same bins equal the plain functions; adaptive ECE, AURC, AUGRC and accuracy at coverage come from fine
     cells (`_cells.py`), within 5e-4 of them. The size does not depend on the number of examples: about 840 KB and
-    24 bytes a class and bin. `exact=True` keeps 4 bytes an example (8 from float64 scores) beside it, and those are exact.
+    24 bytes a class and bin. `exact=True` keeps 4 bytes an example (8 from float64 scores) beside it, for which those
+    are exact.
 
     Labels equal to `ignore_index` are left out with their scores, and with `ignore_background` those equal to 0;
     both are meant for segmentation, where every pixel counts as an example and all are pooled.

@@ -120,6 +120,57 @@ def tradeoff(entries: Sequence[Mapping[str, Any]]) -> Figure | None:
     return figure
 
 
+def groups(found: Mapping[str, Any]) -> Figure:
+    """Accuracy with its interval and mean confidence of each group, before and after scaling: apart, they are gaps.
+
+    Numbers, such as levels of a corruption, lie on an axis and are joined.
+    """
+    rows = found["raw"]
+    x = [float(row["group"]) if found["numeric"] else text(row["group"], 24) for row in rows]
+    mode = "lines+markers" if found["numeric"] else "markers"
+
+    def trace(name: str, y: Sequence[float], colour: str, symbol: str, dash: str) -> Figure:
+        return {
+            "type": "scatter",
+            "mode": mode,
+            "name": name,
+            "x": x,
+            "y": y,
+            "customdata": [[row["n"]] for row in rows],
+            "marker": {"color": colour, "symbol": symbol, "size": 9},
+            "line": {"color": colour, "width": 1.4, "dash": dash},
+            "hovertemplate": f"%{{x}}: {name} %{{y:.1%}}, n = %{{customdata[0]:,}}<extra></extra>",
+        }
+
+    accuracy = [row["accuracy"] for row in rows]
+    lo, hi = zip(*(row["accuracy_interval"] for row in rows), strict=True)
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": [b - a for a, b in zip(accuracy, hi, strict=True)],
+        "arrayminus": [a - b for a, b in zip(accuracy, lo, strict=True)],
+        "thickness": 1.2,
+        "width": 4,
+    }
+    traces = [trace("accuracy", accuracy, "@ink", "circle", "solid") | {"error_y": bars}]
+    for state, name, colour, symbol, dash in (
+        ("raw", "confidence", "@raw", "diamond-open", "dash"),
+        ("scaled", "confidence, scaled", "@scaled", "diamond", "dot"),
+    ):
+        if state in found:
+            traces.append(trace(name, [row["confidence"] for row in found[state]], colour, symbol, dash))
+    return {
+        "columns": ["what", text(found["by"], 24), "value", "examples"],
+        "traces": traces,
+        "layout": {
+            "xaxis": {"title": text(found["by"], 40), "type": "linear" if found["numeric"] else "category"},
+            "yaxis": {"title": "accuracy and confidence", "tickformat": ".0%"},
+            "showlegend": True,
+        },
+        "height": 320,
+    }
+
+
 def set_sizes(found: Mapping[str, Any]) -> Figure:
     """How many examples have a prediction set of how many classes, the two scores side by side."""
     rows = [row for row in found["rows"] if abs(row["level"] - _SETS) < 1e-9]

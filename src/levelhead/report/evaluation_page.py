@@ -4,9 +4,7 @@ Frame, looks and behaviour are those of a comparison's page (`frame.py`), the fi
 """
 
 import csv
-import hashlib
 import io
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from levelhead.files import write_text
+from levelhead.files import write_json, write_text
 from levelhead.plots.confidence import Histogram
 from levelhead.plots.pooled import Pooled, View
 from levelhead.plots.reliability import of_table
@@ -31,6 +29,19 @@ Entry = Mapping[str, Any]
 _MOST_CLASSES = 2_000  # rows of the table of classes
 
 
+Cells = tuple[tuple[str, str | None, str], ...]
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """One grouping: what by, the place of its figure, and a row of cells a group, as of the table of classes."""
+
+    by: str
+    figure: str
+    rows: tuple[Cells, ...]
+    has_small: bool
+
+
 @dataclass(frozen=True)
 class Part:
     """One file on the page: what is said of it, and its tables as text."""
@@ -43,10 +54,11 @@ class Part:
     no_histogram: str  # why there is none
     numbers: tuple[tuple[str, str], ...]
     measures: tuple[tuple[str, str, str, str, str], ...]  # name, meaning, raw, scaled, whether scaled is there
-    classes: tuple[tuple[tuple[str, str | None, str], ...], ...]  # cells of text, sorting key, small print
+    classes: tuple[Cells, ...]  # cells of text, sorting key, small print
     left_out: int
     confusions: tuple[tuple[str, str, str, str], ...]
     matrix: Matrix | None  # of few classes
+    groups: tuple[Grouped, ...]
     sets: tuple[tuple[str, ...], ...]
     sets_words: str
     coverage: tuple[tuple[str, str], ...]
@@ -59,14 +71,20 @@ class Part:
 def write(found: Entry, path: Path, command: str = "") -> Path:
     """Write the page of what `levelhead.evaluate.evaluate` gave, whole or not at all; returns `path`.
 
-    Beside it stand its headline as a picture, for a chat, and the numbers of its diagrams: of `p.html`, `p.png` and
-    `p-bins.csv`. The page names the files' contents by their SHA-256, so that it can be told which they were.
+    Beside it stand all of `found` as JSON, its headline as a picture, for a chat, and the numbers of its diagrams: of
+    `p.html`, `p-metrics.json`, `p.png` and `p-bins.csv`.
     """
     entries = found.get("files", [found])
-    write_text(path, render(found, command, {entry["file"]: _digest(Path(entry["file"])) for entry in entries}))
+    write_text(path, render(found, command))
+    write_json(metrics_path(path), found)
     headline.picture(found, path.with_suffix(".png"))
     bins_table(entries, path.with_name(f"{path.stem}-bins.csv"))
     return path
+
+
+def metrics_path(page: Path) -> Path:
+    """Where the numbers of a page lie."""
+    return page.with_name(f"{page.stem}-metrics.json")
 
 
 def bins_table(entries: Sequence[Entry], path: Path) -> None:
@@ -81,13 +99,8 @@ def bins_table(entries: Sequence[Entry], path: Path) -> None:
     write_text(path, lines.getvalue())
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def render(found: Entry, command: str = "", digests: Mapping[str, str] | None = None) -> str:
-    """The page's HTML; `digests` are the files' SHA-256."""
+def render(found: Entry, command: str = "") -> str:
+    """The page's HTML."""
     entries = sorted(found["files"], key=ranking) if "files" in found else [found]
     drawn, parts = _figures(entries)
     return framed(
@@ -106,10 +119,8 @@ def render(found: Entry, command: str = "", digests: Mapping[str, str] | None = 
         has_tradeoff="tradeoff" in drawn,
         has_histogram=any(part.confidence for part in parts),
         conventions=list(found["conventions"].items()),
-        files=[
-            (entry["file"], rounding.count(entry["n"]), (digests or {}).get(entry["file"], "")) for entry in entries
-        ],
-        versions=[("levelhead", found["levelhead"]), ("python", platform.python_version()), ("numpy", np.__version__)],
+        files=[(entry["file"], rounding.count(entry["n"]), entry["sha256"]) for entry in entries],
+        versions=[("levelhead", found["levelhead"]), *found["versions"].items()],
         command=command,
     )
 
@@ -129,6 +140,8 @@ def _figures(entries: Sequence[Entry]) -> tuple[dict[str, Any], list[Part]]:
     parts = []
     for index, (entry, view) in enumerate(zip(entries, views, strict=True)):
         drawn[f"reliability-{index}"] = figures.reliability(view, entry)
+        for place, grouped in enumerate(entry.get("groups") or ()):
+            drawn[f"groups-{index}-{place}"] = figures.groups(grouped)
         if "sets" in entry:
             drawn[f"sets-{index}"] = figures.set_sizes(entry["sets"])
         histogram = entry["confidence"]["raw"] is not None
@@ -290,6 +303,9 @@ def _part(entry: Entry, index: int, histogram: bool) -> Part:
             for row in entry["confusions"]
         ),
         matrix=_matrix(entry),
+        groups=tuple(
+            _grouped(found, f"groups-{index}-{place}") for place, found in enumerate(entry.get("groups") or ())
+        ),
         sets=tuple(_set(row) for row in (entry.get("sets") or {}).get("rows", ())),
         sets_words=f"{entry['sets']['file']} (n = {rounding.count(entry['sets']['n'])})" if "sets" in entry else "",
         coverage=tuple(
@@ -383,33 +399,68 @@ def _classes(entry: Entry) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | 
     return rows[:_MOST_CLASSES]
 
 
-def _class(row: Mapping[str, Any], scaled: Mapping[str, Any] | None) -> tuple[tuple[str, str | None, str], ...]:
-    def number(value: float | None, scale: float = 100, *, sign: bool = False) -> tuple[str, str | None, str]:
-        return (
-            rounding.fixed(None if value is None else scale * value, 1, sign=sign),
-            None if value is None else repr(value),
-            "",
-        )
+def _grouped(found: Mapping[str, Any], figure: str) -> Grouped:
+    scaled = found.get("scaled") or [None] * len(found["raw"])
+    rows = tuple(_group(*each) for each in zip(found["raw"], scaled, strict=True))
+    return Grouped(found["by"], figure, rows, any(row["n"] < FEW for row in found["raw"]))
 
-    def bounded(
-        value: float | None, interval: Sequence[float] | None, *, sign: bool = False
-    ) -> tuple[str, str | None, str]:
-        text, key, _ = number(value, sign=sign)
-        return text, key, "" if not interval else rounding.bounds(100 * interval[0], 100 * interval[1], 1)
 
-    p_value = row["p_value"]
+def _group(row: Mapping[str, Any], scaled: Mapping[str, Any] | None) -> Cells:
+    number = float(row["group"]) if _is_number(row["group"]) else None
+    return (
+        (row["group"], row["group"] if number is None else _key(number), ""),
+        (rounding.count(row["n"]), str(row["n"]), "few examples" if row["n"] < FEW else ""),
+        _bounded(row["accuracy"], row["accuracy_interval"]),
+        _percents(row["confidence"]),
+        _bounded(row["gap"], row["gap_interval"], sign=True),
+        _chance(row["p_value"]),
+        _error(row),
+        *((_bounded(scaled["gap"], scaled["gap_interval"], sign=True), _error(scaled)) if scaled else ()),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _error(row: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    """ECE without its bias, and below it what a calibrated model would show plainly."""
+    floor = "" if row["noise_floor"] is None else f"floor {rounding.fixed(row['noise_floor'], 3)}"
+    return rounding.fixed(row["debiased_ece"], 3), _key(row["debiased_ece"]), floor
+
+
+def _percents(value: float | None, *, sign: bool = False) -> tuple[str, str | None, str]:
+    return rounding.fixed(None if value is None else 100 * value, 1, sign=sign), _key(value), ""
+
+
+def _bounded(
+    value: float | None, interval: Sequence[float] | None, *, sign: bool = False
+) -> tuple[str, str | None, str]:
+    text, key, _ = _percents(value, sign=sign)
+    return text, key, "" if not interval else rounding.bounds(100 * interval[0], 100 * interval[1], 1)
+
+
+def _chance(p_value: float | None) -> tuple[str, str | None, str]:
+    return rounding.DASH if p_value is None else "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", _key(p_value), ""
+
+
+def _class(row: Mapping[str, Any], scaled: Mapping[str, Any] | None) -> Cells:
     return (
         (row["class"], row["class"], f"often taken for {row['confused_with']}" if row["confused_with"] else ""),
         (rounding.count(row["n"]), str(row["n"]), "few examples" if row["n"] < FEW else ""),
-        bounded(row["recall"], row["recall_interval"]),
-        (*number(row["precision"])[:2], f"of {rounding.count(row['predicted'])}"),
-        number(row["confidence"]),
-        bounded(row["gap"], row["gap_interval"], sign=True),
-        (rounding.DASH if p_value is None else "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", _key(p_value), ""),
+        _bounded(row["recall"], row["recall_interval"]),
+        (*_percents(row["precision"])[:2], f"of {rounding.count(row['predicted'])}"),
+        _percents(row["confidence"]),
+        _bounded(row["gap"], row["gap_interval"], sign=True),
+        _chance(row["p_value"]),
         (rounding.fixed(row["ece"], 4), _key(row["ece"]), ""),
         *(
             (
-                bounded(scaled["gap"], scaled["gap_interval"], sign=True),
+                _bounded(scaled["gap"], scaled["gap_interval"], sign=True),
                 (rounding.fixed(scaled["ece"], 4), _key(scaled["ece"]), ""),
             )
             if scaled

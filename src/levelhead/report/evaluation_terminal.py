@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 _CLASSES = 10  # rows of the table of classes
+_GROUPS = 20  # rows of a table of groups
 _MISTAKES = 3  # named by their ids
 FEW = 30  # examples of a class below which its recall and gap say little
 
@@ -50,6 +51,8 @@ def _print_entry(entry: Entry, console: Console) -> None:
         _say(console, f"Note: {note}")
     _print_measures(entry, console)
     _print_selective(entry, console)
+    for found in entry.get("groups") or ():
+        _print_groups(found, console)
     _print_sets(entry, console)
     _print_classes(entry, console)
     _print_mistakes(entry, console)
@@ -91,6 +94,33 @@ def _print_selective(entry: Entry, console: Console) -> None:
     _say(console, f"Error of the most confident: {covered}.")
     kept = ", ".join(f"{100 * row['coverage']:.1f} % at {100 * row['risk']:.0f} %" for row in selective["at_risk"])
     _say(console, f"Coverage at an error of: {kept}.")
+
+
+def _print_groups(found: Entry, console: Console) -> None:
+    rows, scaled = found["raw"], found.get("scaled")
+    heads = ("n", "right, %", "gap, points", "95 %", "p (Holm)", "ECE", "floor")
+    table = _table(found["by"], *heads, *(["gap scaled"] if scaled else []))
+    # the largest gaps, in the groups' own order
+    most = sorted(range(len(rows)), key=lambda k: -abs(rows[k]["gap"]))[:_GROUPS]
+    for k in sorted(most):
+        row = rows[k]
+        interval = row["gap_interval"]
+        table.add_row(
+            Text(row["group"]),
+            f"{row['n']:,}{' few' if row['n'] < FEW else ''}",
+            *(f"{100 * row['accuracy']:.1f}", f"{100 * row['gap']:+.1f}"),
+            f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "",
+            "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+            *(_number(row[name], 3) for name in ("debiased_ece", "noise_floor")),
+            *([f"{100 * scaled[k]['gap']:+.1f}"] if scaled else []),
+        )
+    left = f"; the {_GROUPS} of {len(rows)} with the largest gaps, --json has all" if len(rows) > _GROUPS else ""
+    small = f"; few: under {FEW} examples" if any(rows[k]["n"] < FEW for k in most) else ""
+    _say(
+        console,
+        f"\nBy {found['by']}, raw; ECE without its bias; floor: what a calibrated model would show{left}{small}.",
+    )
+    console.print(table)
 
 
 def _print_sets(entry: Entry, console: Console) -> None:
