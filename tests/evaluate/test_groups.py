@@ -142,7 +142,7 @@ def test_the_terminal_and_the_files_beside_the_page_say_the_same(sites):
     path, *_ = sites
     status, output, errors = call("p.npz", "--group", "site", "--report", "page.html", cwd=path)
     assert status == 0, errors
-    assert "By site, raw; ECE without its bias; floor:" in output
+    assert "By site, raw, per cent; p of no gap" in output
     assert "20 few" in output
     kept = json.loads((path / "page-metrics.json").read_text())
     status, printed, errors = call("p.npz", "--group", "site", "--json", cwd=path)

@@ -98,8 +98,8 @@ def _print_selective(entry: Entry, console: Console) -> None:
 
 def _print_groups(found: Entry, console: Console) -> None:
     rows, scaled = found["raw"], found.get("scaled")
-    heads = ("n", "right, %", "gap, points", "95 %", "p (Holm)", "ECE", "floor")
-    table = _table(found["by"], *heads, *(["gap scaled"] if scaled else []))
+    heads = ("n", "right", "gap", "95 %", "p", "ECE", "floor")
+    table = _table("group", *heads, *(["gap scaled"] if scaled else []))
     # the largest gaps, in the groups' own order
     most = sorted(range(len(rows)), key=lambda k: -abs(rows[k]["gap"]))[:_GROUPS]
     for k in sorted(most):
@@ -110,7 +110,7 @@ def _print_groups(found: Entry, console: Console) -> None:
             f"{row['n']:,}{' few' if row['n'] < FEW else ''}",
             *(f"{100 * row['accuracy']:.1f}", f"{100 * row['gap']:+.1f}"),
             f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "",
-            "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+            "" if row["p_value"] is None else "<0.001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}",
             *(_number(row[name], 3) for name in ("debiased_ece", "noise_floor")),
             *([f"{100 * scaled[k]['gap']:+.1f}"] if scaled else []),
         )
@@ -118,7 +118,8 @@ def _print_groups(found: Entry, console: Console) -> None:
     small = f"; few: under {FEW} examples" if any(rows[k]["n"] < FEW for k in most) else ""
     _say(
         console,
-        f"\nBy {found['by']}, raw; ECE without its bias; floor: what a calibrated model would show{left}{small}.",
+        f"\nBy {found['by']}, raw, per cent; p of no gap, by Holm; ECE without its bias; floor: what a calibrated model "
+        f"would show{left}{small}.",
     )
     console.print(table)
 
