@@ -118,8 +118,8 @@ def _print_groups(found: Entry, console: Console) -> None:
     small = f"; few: under {FEW} examples" if any(rows[k]["n"] < FEW for k in most) else ""
     _say(
         console,
-        f"\nBy {found['by']}, raw, per cent; p of no gap, by Holm; ECE without its bias; floor: what a calibrated model "
-        f"would show{left}{small}.",
+        f"\nBy {found['by']}, raw, per cent; p of no gap, by Holm; ECE without its bias; floor: what a calibrated "
+        f"model would show{left}{small}.",
     )
     console.print(table)
 
