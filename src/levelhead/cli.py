@@ -843,8 +843,20 @@ def calibrate(
 
 @app.command()
 @verb
-def report(folder: Annotated[Path, typer.Argument(help="The folder of a comparison.")]) -> None:
-    """Build the page of a comparison again."""
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a comparison.")],
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="latex|markdown", help="Print the table of methods instead, for a paper or a text."),
+    ] = None,
+) -> None:
+    """Build the page of a comparison again, or print its table of methods."""
+    if table is not None:
+        from levelhead.plots.comparison import read
+        from levelhead.report.typeset import table_of
+
+        print(table_of(read(folder), table), end="")
+        return
     from levelhead.report import build
 
     print(build(folder))

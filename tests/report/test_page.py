@@ -204,6 +204,7 @@ def test_the_same_folder_gives_the_same_page_and_nothing_else(usual):
     assert build(usual).read_bytes() == first
     assert sorted(path.name for path in usual.iterdir()) == [
         "comparison.json",
+        "metrics.json",
         "report.html",
         "results.json",
         "runs",

@@ -40,6 +40,7 @@ class Classes:
     methods: tuple[str, ...]
     texts: tuple[tuple[tuple[str, ...], ...], ...]
     bounds: tuple[tuple[str, ...], ...]
+    found: tuple[ByClass, ...]
 
 
 def classes(comparison: Comparison) -> Classes | None:
@@ -64,6 +65,7 @@ def classes(comparison: Comparison) -> Classes | None:
         tuple(each.method for each in found),
         tuple(_texts(each, order) for each in found),
         tuple(_bounds(each, order) if bounded else () for each in found),
+        tuple(found),
     )
 
 

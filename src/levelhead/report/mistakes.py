@@ -33,6 +33,7 @@ class Mistakes:
 
     method: str
     shown: tuple[Shown, ...]
+    found: tuple[Mistake, ...] = ()
 
 
 def worst(comparison: Comparison) -> tuple[list[Mistakes], list[str]]:
@@ -51,7 +52,7 @@ def worst(comparison: Comparison) -> tuple[list[Mistakes], list[str]]:
         wrong = mistakes(comparison, row["method"], most=most)
         if wrong:
             shown = tuple(_shown(each, kept, addresses, comparison.class_names) for each in wrong)
-            found.append(Mistakes(row["method"], shown))
+            found.append(Mistakes(row["method"], shown, wrong))
     return found, problems
 
 

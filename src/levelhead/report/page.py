@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from levelhead.files import write_text
+from levelhead.files import write_json, write_text
 from levelhead.plots import hull
 from levelhead.plots.comparison import Comparison, read
 from levelhead.plots.curves import curves
@@ -20,7 +20,7 @@ from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
-from levelhead.report import figures, mistakes, probes, rounding, sections, segmentation, table
+from levelhead.report import figures, mistakes, numbers, probes, rounding, sections, segmentation, table
 from levelhead.report.cautions import cautions
 from levelhead.report.classes import COLUMNS, classes
 from levelhead.report.frame import framed
@@ -57,20 +57,31 @@ def build(folder: str | os.PathLike[str]) -> Path:
     """
     comparison = read(Path(folder))
     path = comparison.folder / NAME
-    write_text(path, render(comparison))
+    html, found = render(comparison)
+    write_text(path, html)
+    write_json(comparison.folder / numbers.NAME, found)
     return path
 
 
-def render(comparison: Comparison) -> str:
-    """The page's HTML."""
+def render(comparison: Comparison) -> tuple[str, dict[str, Any]]:
+    """The page's HTML, and all its numbers."""
     views = [pooled(comparison, method) for method in comparison.methods]
-    drawn, cards, problems = _figures(comparison, views)
+    drawn, tables, cards, problems = _figures(comparison, views)
+    standings = table.standings(comparison)
     maps, lost = segmentation.maps(comparison)
     worst, unread = mistakes.worst(comparison)
     by_class = classes(comparison)
     summary = comparison.summary
     said = [str(w) for w in summary.get("warnings") or ()] + cautions(comparison, views, by_class)
-    return framed(
+    found = numbers.numbers(
+        comparison,
+        views,
+        standings,
+        tables,
+        by_class.found if by_class else (),
+        {each.method: each.found for each in worst},
+    )
+    html = framed(
         "page.html",
         drawn,
         {"classes": {"texts": by_class.texts, "bounds": by_class.bounds}} if by_class else None,
@@ -80,7 +91,7 @@ def render(comparison: Comparison) -> str:
         asked=sections.asked(comparison),
         recommended=sections.recommendation(summary),
         warnings=said + sections.failed(summary) + [*problems, *lost, *unread],
-        leading=table.leading(summary),
+        leading=table.leading(summary, standings),
         everything=table.everything(summary),
         ensembles=probes.ensembles(summary),
         probes=probes.probes(summary),
@@ -108,24 +119,31 @@ def render(comparison: Comparison) -> str:
         runs=sections.runs(comparison),
         measures=[*MEASURES, *([MIOU] if summary.get("segmentation") else [])],
     )
+    return html, found
 
 
-def _figures(comparison: Comparison, views: Sequence[Pooled]) -> tuple[dict[str, Any], list[Card], tuple[str, ...]]:
-    """All figures' data by name, the cards that hold the methods' diagrams, and what could not be read."""
+def _figures(
+    comparison: Comparison, views: Sequence[Pooled]
+) -> tuple[dict[str, Any], dict[str, Any], list[Card], tuple[str, ...]]:
+    """All figures' data by name, the rows behind them, the cards of the methods' diagrams, and what is not read."""
     methods, baseline = comparison.methods, comparison.baseline
     look = figures.looks(methods, baseline)
     drawn: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     if baseline is not None:
         found = differences(comparison.results, baseline=baseline, order=methods)
         if found:
+            tables["differences"] = [row for each in found for row in each.table()]
             drawn["differences"] = figures.differences(found, baseline)
     if any(r["role"] == "test" and "ece" in (r.get("raw") or {}) for r in comparison.results):
         shown = tradeoff([r for r in comparison.results if r["method"] in look], order=methods)
+        tables["tradeoff"] = shown.table()
         drawn["tradeoff"] = figures.tradeoff(shown, look)
     runs = [run for run in comparison.runs.values() if run["method"] in look]
     for quantity in ("loss", "cal_nll"):
         lines = curves(runs, quantity=quantity, order=methods)
         if lines:
+            tables[quantity] = [row for line in lines for row in line.table()]
             drawn[quantity] = figures.curves(lines, look)
     top = figures.heights(views)
     cards = []
@@ -136,9 +154,11 @@ def _figures(comparison: Comparison, views: Sequence[Pooled]) -> tuple[dict[str,
             # pixels of one image are alike: an interval as of independent rows would be too narrow
             drawn[card.reliability] = figures.reliability(view, intervals=not comparison.summary.get("segmentation"))
             drawn[card.confidence] = figures.confidence(view, top)
-    drawn |= {name: figures.departures(lines, look) for name, lines in _departures(comparison).items()}
+    for name, lines_of in _departures(comparison).items():
+        tables[name] = [row for line in lines_of for row in line.table()]
+        drawn[name] = figures.departures(lines_of, look)
     problems = comparison.problems + tuple(text for view in views for text in view.problems)
-    return drawn, cards, problems
+    return drawn, tables, cards, problems
 
 
 def _departures(comparison: Comparison) -> dict[str, tuple[Departure, ...]]:

@@ -5,9 +5,11 @@ and after scaling. A column is made at once, because its rows share decimals and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from levelhead.plots.comparison import Comparison
+from levelhead.plots.standing import Standing, standing
 from levelhead.report import rounding
 from levelhead.report.measures import BY_KEY, MIOU, Measure
 
@@ -19,13 +21,15 @@ Statistics = Mapping[str, Any]  # mean, lo, hi, diff, diff_lo, diff_hi; None, or
 class Cell:
     """What is shown, a smaller second line, what to sort by, and what a difference amounts to.
 
-    `verdict` is "", "same" (the seeds cannot tell), "better" or "worse".
+    `verdict` is "", "same" (the seeds cannot tell), "better" or "worse". `standing` of a mean is "best", "same" (the
+    seeds cannot tell it from the best), "worse" or "".
     """
 
     text: str
     small: str = ""
     sort: float | None = None
     verdict: str = ""
+    standing: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,17 +70,41 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def leading(summary: Summary) -> Table:
+#: The measures of the leading table that have a better end, with the state they are shown in.
+STANDING = (("nll", "scaled"), ("ece", "scaled"), ("ece", "raw"), ("accuracy", "raw"), ("miou", "raw"))
+Standings = Mapping[tuple[str, str], Sequence[Standing]]  # by measure and state
+
+
+def standings(comparison: Comparison) -> Standings:
+    """Who is best by each measure of the leading table, and whom the seeds cannot tell from the best."""
+    level = float(comparison.summary.get("confidence") or 0.95)
+    found = {}
+    for key, state in STANDING:
+        lower = bool((MIOU if key == MIOU.key else BY_KEY[key]).lower_is_better)
+        rows = standing(
+            comparison.results, measure=key, state=state, lower_is_better=lower, order=comparison.methods, level=level
+        )
+        if rows:
+            found[key, state] = rows
+    return found
+
+
+def leading(summary: Summary, standings: Standings | None = None) -> Table:
     """Scaled NLL first, then calibration before scaling, accuracy, temperature and cost.
 
     Columns of differences are left out where no row has one: without a baseline, or with nothing to compare to it.
     """
     nll, ece, gap, accuracy = (BY_KEY[key] for key in ("nll", "ece", "gap", "accuracy"))
-    after = [*_both(summary, nll, "scaled"), _values(summary, ece, "scaled")]
-    before = [*_both(summary, ece, "raw"), _values(summary, gap, "raw")]
-    either = _both(summary, accuracy, "raw")
+
+    def marked(columns: list[Column], measure: Measure, state: str) -> list[Column]:
+        return [_standing(summary, columns[0], (standings or {}).get((measure.key, state), ())), *columns[1:]]
+
+    after = marked(_both(summary, nll, "scaled"), nll, "scaled")
+    after += marked([_values(summary, ece, "scaled")], ece, "scaled")
+    before = [*marked(_both(summary, ece, "raw"), ece, "raw"), _values(summary, gap, "raw")]
+    either = marked(_both(summary, accuracy, "raw"), accuracy, "raw")
     if _any(summary, MIOU, "raw", "mean"):
-        either += _both(summary, MIOU, "raw")
+        either += marked(_both(summary, MIOU, "raw"), MIOU, "raw")
     groups = [
         Group("after scaling", tuple(after)),
         Group("before scaling", tuple(before)),
@@ -85,6 +113,14 @@ def leading(summary: Summary) -> Table:
         Group("cost", (_passes(summary), _times(summary))),
     ]
     return _table(summary, groups)
+
+
+def _standing(summary: Summary, column: Column, found: Sequence[Standing]) -> Column:
+    """A column of means with the mark of each."""
+    marks = {each.method: each.mark for each in found}
+    names = (row["method"] for row in summary["rows"])
+    cells = (replace(cell, standing=marks.get(name, "")) for cell, name in zip(column.cells, names, strict=True))
+    return replace(column, cells=tuple(cells))
 
 
 def everything(summary: Summary) -> tuple[tuple[str, Table], ...]:
