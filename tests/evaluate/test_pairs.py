@@ -102,3 +102,30 @@ def test_p_values_of_several_comparisons_are_adjusted(tmp_path, two):
     files = [written(tmp_path / f"{k}.npz", scores, labels) for k, scores in enumerate((logits, noisy, third))]
     for pair in evaluate(files)["comparisons"]:
         assert pair["mcnemar"]["p_value"] <= pair["mcnemar"]["p_adjusted"] <= 2 * pair["mcnemar"]["p_value"] + 1e-12
+
+
+def test_files_stand_by_the_same_tests_as_the_words(tmp_path, two):
+    logits, noisy, labels, _ = two
+    other = logits + 0.02 * np.random.default_rng(3).normal(size=logits.shape).astype(np.float32)
+    worst = np.random.default_rng(4).normal(size=logits.shape).astype(np.float32)
+    files = {"sharp": 2 * noisy, "plain": logits, "near": other, "random": worst}
+    found = evaluate([written(tmp_path / f"{name}.npz", each, labels) for name, each in files.items()])
+    marks = {
+        measure: {row["name"].removesuffix(".npz"): row["mark"] for row in rows}
+        for measure, rows in found["standing"].items()
+    }
+    assert set(marks) == {"accuracy", "nll_raw", "nll_scaled"}
+    assert {marks["nll_scaled"][name] for name in ("plain", "near")} == {"best", "same"}
+    assert (marks["nll_scaled"]["sharp"], marks["nll_scaled"]["random"]) == ("worse", "worse")
+    best = next(row for row in found["standing"]["nll_scaled"] if row["mark"] == "best")
+    assert best["difference"] is None
+    row = next(row for row in found["standing"]["nll_scaled"] if row["name"] == "sharp.npz")
+    names = {entry["name"]: entry["scaled"]["nll"] for entry in found["files"]}
+    assert row["difference"] == pytest.approx(names["sharp.npz"] - names[best["name"]], abs=1e-6)
+    assert row["interval"][0] > 0
+
+
+def test_files_of_other_examples_have_no_standing_beside_the_best(tmp_path, two):
+    logits, noisy, labels, _ = two
+    files = [written(tmp_path / "a.npz", logits, labels), written(tmp_path / "b.npz", noisy[1:], labels[1:])]
+    assert {row["mark"] for row in evaluate(files)["standing"]["nll_scaled"]} == {"best", ""}

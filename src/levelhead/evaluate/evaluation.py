@@ -18,8 +18,9 @@ from levelhead.evaluate.entry import LEVEL, bounds, finite
 from levelhead.evaluate.groups import find_grouping
 from levelhead.evaluate.model import Model, measured
 from levelhead.evaluate.ood import detection
-from levelhead.evaluate.pairs import compared
+from levelhead.evaluate.pairs import adjusted, compared
 from levelhead.evaluate.source import MEMORY, Source, open_source
+from levelhead.evaluate.standing import standings
 from levelhead.evaluate.tally import Tally
 from levelhead.evaluate.top_label import CANNOT
 from levelhead.evaluate.votes import Votes, open_votes
@@ -124,13 +125,15 @@ def evaluate(
     }
     if len(found) == 1:
         return found[0] | about
-    pairs = [
-        {"first_name": found[0]["name"], "second_name": entry["name"]} | compared(models[0], other, LEVEL)
-        for entry, other in zip(found[1:], models[1:], strict=True)
-    ]
-    _adjust(pairs)
+    pairs = adjusted(
+        [
+            {"first_name": found[0]["name"], "second_name": entry["name"]} | compared(models[0], other, LEVEL)
+            for entry, other in zip(found[1:], models[1:], strict=True)
+        ]
+    )
     words = [sentence for pair in pairs for sentence in verdict.compared_words(pair)]
-    return {"files": found, "comparisons": pairs, "verdict": words} | about
+    best = standings(found, models, pairs)
+    return {"files": found, "comparisons": pairs, "standing": best, "verdict": words} | about
 
 
 def _refuse_unlabelled(source: Source) -> None:
@@ -310,10 +313,3 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
     if entry["role"] == "train":
         notes.append("The file says that its role is train: a model looks better on examples it was trained on.")
     return notes
-
-
-def _adjust(pairs: Sequence[dict[str, Any]]) -> None:
-    """Holm's correction of McNemar's p-values over the comparisons."""
-    paired = [pair for pair in pairs if "mcnemar" in pair]
-    for pair, p_value in zip(paired, entries.holm([pair["mcnemar"]["p_value"] for pair in paired]), strict=True):
-        pair["mcnemar"]["p_adjusted"] = p_value

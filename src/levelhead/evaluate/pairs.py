@@ -3,12 +3,12 @@
 A training method gets the credit only for what remains when both models have their own temperature.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from levelhead.evaluate.entry import bounds, finite
+from levelhead.evaluate.entry import LEVEL, bounds, finite, holm
 from levelhead.evaluate.model import Model, one_by_one
 from levelhead.evaluate.tally import Mean
 from levelhead.evaluate.top_label import comparable
@@ -16,6 +16,9 @@ from levelhead.metrics import mcnemar
 
 SORTED = 1 << 20  # examples up to which files are brought into the order of their ids; 100 bytes each
 Block = dict[str, np.ndarray]
+
+
+Pair = Mapping[str, Any]
 
 
 class NotTheSame(ValueError):
@@ -29,6 +32,28 @@ def compared(first: Model, second: Model, level: float) -> dict[str, Any]:
         return names | _compared(first, second, level)
     except NotTheSame as reason:
         return names | {"cannot": str(reason)}
+
+
+def told_apart(pair: Pair, measure: str) -> bool | None:
+    """Whether a paired difference is more than chance: McNemar's test for accuracy, else its interval; None: unknown.
+
+    Of a comparison that is one of several McNemar's p-value is that adjusted by Holm.
+    """
+    if measure not in pair:
+        return None
+    test = pair.get("mcnemar") if measure == "accuracy" else None
+    if test is not None:
+        return test.get("p_adjusted", test["p_value"]) < 1 - LEVEL
+    interval = pair[measure]["interval"]
+    return None if interval is None else not interval[0] <= 0 <= interval[1]
+
+
+def adjusted(pairs: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The same comparisons, with Holm's correction of McNemar's p-values over them."""
+    paired = [pair for pair in pairs if "mcnemar" in pair]
+    for pair, p_value in zip(paired, holm([pair["mcnemar"]["p_value"] for pair in paired]), strict=True):
+        pair["mcnemar"]["p_adjusted"] = p_value
+    return pairs
 
 
 def _compared(first: Model, second: Model, level: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from levelhead.evaluate.entry import FEW, LEVEL
+from levelhead.evaluate.pairs import told_apart
 
 Entry = Mapping[str, Any]
 SURE = 1 - LEVEL
@@ -276,7 +277,7 @@ def compared_words(pair: Mapping[str, Any]) -> list[str]:
     if "cannot" in pair:
         return [f"{names}: not compared as a pair, because {pair['cannot']}."]
     accuracy, test = pair["accuracy"], pair.get("mcnemar")
-    told = _clear(accuracy) if test is None else test["p_adjusted"] < SURE
+    told = told_apart(pair, "accuracy")
     said = (
         f"{names}, on the same {pair['n']:,} examples (by {pair['aligned_by']}): "
         f"{'the share of votes' if test is None else 'accuracy'} differs by "
@@ -295,20 +296,15 @@ def compared_words(pair: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def _clear(difference: Mapping[str, Any]) -> bool:
-    interval = difference["interval"]
-    return interval is not None and not interval[0] <= 0 <= interval[1]
-
-
 def _credit(pair: Mapping[str, Any]) -> str:
     raw, scaled = pair["nll_raw"], pair["nll_scaled"]
     if scaled["interval"] is None:
         return "too few examples to tell"
-    if not _clear(scaled):
-        if _clear(raw):
+    if not told_apart(pair, "nll_scaled"):
+        if told_apart(pair, "nll_raw"):
             return "what looked like a better model was a temperature, and nothing is left that shows"
         return "they cannot be told apart"
     better = pair["second_name"] if scaled["difference"] < 0 else pair["first_name"]
-    turned = _clear(raw) and (raw["difference"] < 0) != (scaled["difference"] < 0)
+    turned = told_apart(pair, "nll_raw") and (raw["difference"] < 0) != (scaled["difference"] < 0)
     rest = "contrary to what it looks like before scaling" if turned else "whatever the temperature"
     return f"{better} is better, {rest}"

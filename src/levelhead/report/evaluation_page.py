@@ -112,7 +112,7 @@ def render(found: Entry, command: str = "") -> str:
         verdict=found["verdict"],
         facts=_facts(entries[0]) if len(entries) == 1 else [],
         gates=[_gate(result) for result in found["gates"]],
-        leaderboard=[_line(entry) for entry in entries],
+        leaderboard=[_line(entry, _marks(found, entry)) for entry in entries],
         pairs=[_pair(pair) for pair in found.get("comparisons") or ()],
         parts=parts,
         scaled=any(entry.get("scaled") for entry in entries),
@@ -202,6 +202,7 @@ def _facts(entry: Entry) -> list[tuple[str, str, str]]:
     facts.append(_fact(entry, "debiased_ece", "raw", "calibration error, without its bias"))
     facts.append(("a calibrated model would show", rounding.fixed(entry["test"]["raw"]["noise_floor"]), "plain ECE"))
     facts.append(("right told from wrong by confidence", rounding.fixed(entry["selective"]["raw"]["auroc"]), "AUROC"))
+    facts.append(_fact(entry, "augrc", "raw", "given and wrong, over all coverages (AUGRC)"))
     if entry.get("scaled"):
         facts.append(_fact(entry, "nll", "raw", "NLL"))
         facts.append(_fact(entry, "nll", "scaled", "NLL after scaling"))
@@ -231,21 +232,32 @@ def _gate(result: Entry) -> tuple[str, str, str, str, bool]:
     return result["name"], f"{title(result['measure'])} ({result['state']})", limit, value, result["met"]
 
 
-def _line(entry: Entry) -> tuple[tuple[str, str | float | None], ...]:
-    raw, scaled = entry["raw"], entry.get("scaled") or {}
-    cells: list[tuple[str, str | float | None]] = [(entry["name"], entry["name"])]
+def _marks(found: Entry, entry: Entry) -> dict[str, str]:
+    """Where a file stands, by measure."""
+    standing = (found.get("standing") or {}).items()
+    return {measure: row["mark"] for measure, rows in standing for row in rows if row["name"] == entry["name"]}
+
+
+def _line(entry: Entry, marks: Mapping[str, str]) -> tuple[tuple[str, str | float | None, str, str], ...]:
+    """The cells of a file: text, what it is sorted by, its interval, where it stands."""
+    cells: list[tuple[str, str | float | None, str, str]] = [(entry["name"], entry["name"], "", "")]
     shown = [
-        (raw["accuracy"], 100, 2),
-        (raw.get("nll"), 1, 4),
-        (scaled.get("nll"), 1, 4),
-        (raw["ece"], 1, 4),
-        (scaled.get("ece"), 1, 4),
-        (raw["gap"], 1, 4),
-        (entry.get("temperature"), 1, 3),
+        ("accuracy", "raw", 100, 2),
+        ("nll", "raw", 1, 4),
+        ("nll", "scaled", 1, 4),
+        ("debiased_ece", "raw", 1, 4),
+        ("debiased_ece", "scaled", 1, 4),
+        ("gap", "raw", 1, 4),
+        ("augrc", "raw", 1, 4),
     ]
-    for value, scale, digits in shown:
-        cells.append((rounding.fixed(None if value is None else scale * value, digits), value))
-    return tuple(cells)
+    for name, state, scale, digits in shown:
+        value = (entry.get(state) or {}).get(name)
+        interval = [scale * bound for bound in (entry["intervals"].get(state) or {}).get(name) or ()]
+        text = rounding.fixed(None if value is None else scale * value, digits)
+        mark = marks.get(name if name == "accuracy" else f"{name}_{state}", "")
+        cells.append((text, value, _bounds(interval, digits), mark))
+    temperature = entry.get("temperature")
+    return (*cells, (rounding.fixed(temperature, 3), temperature, "", ""))
 
 
 def _pair(pair: Entry) -> dict[str, Any]:

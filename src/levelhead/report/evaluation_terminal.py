@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 _CLASSES = 10  # rows of the table of classes
 _GROUPS = 20  # rows of a table of groups
+_MARKS = {"best": " *", "same": " ~", "worse": "  "}
 _MISTAKES = 3  # named by their ids
 FEW = 30  # examples of a class below which its recall and gap say little
 
@@ -197,17 +198,32 @@ def _print_comparison(found: Entry, console: Console) -> None:
     """The files side by side, the best first by NLL after scaling, or by accuracy where there is none."""
     entries = sorted(found["files"], key=ranking)
     table = _table("file", "accuracy", "NLL raw", "NLL scaled", "ECE raw", "ECE scaled", "T")
+    marks = {
+        (measure, row["name"]): _MARKS.get(row["mark"], "")
+        for measure, rows in found["standing"].items()
+        for row in rows
+    }
     for entry in entries:
         scaled = entry.get("scaled") or {}
         raw = entry["raw"]
         temperature = entry.get("temperature")
         table.add_row(
             Text(entry["name"]),
-            *(_number(value) for value in (raw["accuracy"], raw.get("nll"), scaled.get("nll"), raw["ece"])),
+            *(
+                f"{_number(value)}{marks.get((measure, entry['name']), '')}"
+                for value, measure in (
+                    (raw["accuracy"], "accuracy"),
+                    (raw.get("nll"), "nll_raw"),
+                    (scaled.get("nll"), "nll_scaled"),
+                )
+            ),
+            _number(raw["ece"]),
             _number(scaled.get("ece")),
             "" if temperature is None else f"{temperature:.3f}",
         )
     console.print(table)
+    if any(marks.values()):
+        _say(console, "* best; ~ cannot be told from the best, example by example.")
 
 
 def ranking(entry: Entry) -> tuple[bool, float]:

@@ -264,7 +264,7 @@ def differences(data: Sequence[Difference], baseline: str) -> Figure:
         "traces": traces,
         "layout": {
             "xaxis": {
-                "title": f"scaled NLL less that of {text(baseline, 24)}; left is better",
+                "title": f"scaled NLL, less {text(baseline, 18)}; left is better",
                 "zeroline": True,
                 "rangemode": "tozero",
             },
