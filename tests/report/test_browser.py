@@ -27,6 +27,9 @@ NASTY = (
 )
 
 
+SITE = "<img src=x onerror=alert(8)> {{ 1 }} __proto__"
+
+
 @pytest.fixture(scope="module")
 def browser():
     with started() as browser:
@@ -66,13 +69,15 @@ def pages(tmp_path_factory):
             labels=labels,
             classes=np.array(NASTY),
             ids=np.array([*NASTY, *NASTY] * 100)[:900],
+            level=np.arange(900) // 90,
+            **{SITE: np.array(NASTY)[np.arange(900) % len(NASTY)]},
         )
     np.savez(place / "other.npz", logits=z / 3)
     calm = 1.5 * rng.normal(size=(400, len(NASTY)))
     drawn = (calm + rng.gumbel(size=calm.shape)).argmax(1)
     np.savez(place / "cal.npz", logits=2 * calm, labels=drawn, classes=np.array(NASTY))
     gates = {"max_ece": 0.01, "min_accuracy": 0.1}
-    one = evaluate(files[:1], cal=[place / "cal.npz"], ood=[place / "other.npz"], gates=gates)
+    one = evaluate(files[:1], cal=[place / "cal.npz"], ood=[place / "other.npz"], gates=gates, group=[SITE, "level"])
     paths["evaluation"] = write(one, place / "one.html", f"levelhead evaluate {NASTY[1]}")
     paths["evaluations"] = write(evaluate(files), place / "two.html", "levelhead evaluate ...")
     return paths
