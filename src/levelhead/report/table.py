@@ -103,8 +103,8 @@ def leading(summary: Summary, standings: Standings | None = None) -> Table:
     after += marked([_values(summary, ece, "scaled")], ece, "scaled")
     before = [*marked(_both(summary, ece, "raw"), ece, "raw"), _values(summary, gap, "raw")]
     either = marked(_both(summary, accuracy, "raw"), accuracy, "raw")
-    if _any(summary, MIOU, "raw", "mean"):
-        either += marked(_both(summary, MIOU, "raw"), MIOU, "raw")
+    if _any(summary, MIOU, "raw", "mean"):  # in whose stead the difference of accuracy would not fit the screen
+        either = [either[0], *marked(_both(summary, MIOU, "raw"), MIOU, "raw")]
     groups = [
         Group("after scaling", tuple(after)),
         Group("before scaling", tuple(before)),

@@ -95,7 +95,8 @@ def caption(comparison: Comparison) -> str:
     many = "-".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))) if seeds else "0"
     level = f"{100 * (summary.get('confidence') or 0.95):g} %"
     name = str((identity.get("data") or {}).get("name") or comparison.folder.name)
-    said = [f"{name}: test, n = {rounding.count(summary.get('n_test'))}"]
+    unit = " pixels" if summary.get("segmentation") else ""
+    said = [f"{name}: test, n = {rounding.count(summary.get('n_test'))}{unit}"]
     if seeds and seeds[-1] > 1:
         said[0] += f"; means over {many} seeds with {level} Student-t intervals."
         said.append(
@@ -108,8 +109,8 @@ def caption(comparison: Comparison) -> str:
     if summary.get("baseline") is not None:
         said.append(f"vs: paired difference to {summary['baseline']}.")
     said.append(
-        f"Scaling: each run by its own temperature T, fitted on cal (n = {rounding.count(summary.get('n_cal'))}); ECE "
-        f"with {summary.get('n_bins') or 15} bins, NLL in nats, gap: confidence less accuracy; passes: "
+        f"Scaling: each run by its own temperature T, fitted on cal (n = {rounding.count(summary.get('n_cal'))}{unit}); "
+        f"ECE with {summary.get('n_bins') or 15} bins, NLL in nats, gap: confidence less accuracy; passes: "
         "forward-backward passes a step."
     )
     if comparison.about.get("levelhead"):
