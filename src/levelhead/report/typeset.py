@@ -109,8 +109,8 @@ def caption(comparison: Comparison) -> str:
     if summary.get("baseline") is not None:
         said.append(f"vs: paired difference to {summary['baseline']}.")
     said.append(
-        f"Scaling: each run by its own temperature T, fitted on cal (n = {rounding.count(summary.get('n_cal'))}{unit}); "
-        f"ECE with {summary.get('n_bins') or 15} bins, NLL in nats, gap: confidence less accuracy; passes: "
+        f"Scaling: each run by its own temperature T, fitted on cal (n = {rounding.count(summary.get('n_cal'))}{unit}) "
+        f"by NLL; ECE with {summary.get('n_bins') or 15} bins, NLL in nats, gap: confidence less accuracy; passes: "
         "forward-backward passes a step."
     )
     if comparison.about.get("levelhead"):
