@@ -673,6 +673,11 @@ def evaluate(
     min_accuracy: Annotated[
         float | None, typer.Option(metavar="X", rich_help_panel=_GATES, help="Exit with status 3 if it is below.")
     ] = None,
+    not_worse: Annotated[
+        list[str] | None,
+        typer.Option(metavar="nll|brier|accuracy", rich_help_panel=_GATES,
+                     help="Exit with status 3 if a file is worse than the first by more than chance; repeatable."),
+    ] = None,
     gate_on: Annotated[
         str | None, typer.Option(metavar="raw|scaled", rich_help_panel=_GATES, help="Which values gates judge; raw.")
     ] = None,
@@ -682,7 +687,7 @@ def evaluate(
     limits = {name: value for name, value in locals().items() if name.startswith(("max_", "min_"))}
     if gate_on not in (None, "raw", "scaled"):
         raise ValueError(f"--gate-on must be raw or scaled, not {gate_on!r}")
-    if gate_on and all(value is None for value in limits.values()):
+    if gate_on and not not_worse and all(value is None for value in limits.values()):
         raise ValueError("--gate-on has no effect without a gate such as --max-ece 0.05")
     if logits and probs:
         raise ValueError("--logits and --probs exclude each other: which are the numbers?")
@@ -703,6 +708,7 @@ def evaluate(
         label=label,
         gates=limits,
         gate_on="scaled" if gate_on == "scaled" else "raw",
+        not_worse=not_worse or (),
     )
     if report is not None:
         from levelhead.report.evaluation_page import write

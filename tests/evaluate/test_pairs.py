@@ -7,7 +7,7 @@ from levelhead import metrics
 from levelhead.evaluate import evaluate
 from levelhead.predictions import Predictions
 
-from .conftest import network, softmax, table
+from .conftest import call, network, softmax, table
 
 
 @pytest.fixture
@@ -129,3 +129,32 @@ def test_files_of_other_examples_have_no_standing_beside_the_best(tmp_path, two)
     logits, noisy, labels, _ = two
     files = [written(tmp_path / "a.npz", logits, labels), written(tmp_path / "b.npz", noisy[1:], labels[1:])]
     assert {row["mark"] for row in evaluate(files)["standing"]["nll_scaled"]} == {"best", ""}
+
+
+def test_a_gate_fails_where_a_file_is_worse_than_the_first_beyond_chance(tmp_path, two):
+    logits, _, labels, _ = two
+    sharp = written(tmp_path / "sharp.npz", 3 * logits, labels)
+    plain = written(tmp_path / "plain.npz", logits, labels)
+
+    def met(first, second, **options):
+        return [gate["met"] for gate in evaluate([first, second], not_worse=["nll", "accuracy"], **options)["gates"]]
+
+    assert met(plain, sharp) == [False, True]  # the answers are the same
+    assert met(plain, sharp, gate_on="scaled") == [True, True]
+    assert met(sharp, plain) == [True, True]
+    status, output, errors = call("plain.npz", "sharp.npz", "--not-worse", "nll", "--report", "p.html", cwd=tmp_path)
+    assert status == 3
+    assert "GATE NOT MET: --not-worse nll: NLL (raw) differs by +" in output
+    assert "from plain.npz" in errors
+    assert "not worse than plain.npz beyond chance" in (tmp_path / "p.html").read_text(encoding="utf-8")
+
+
+def test_a_gate_on_differences_needs_pairs_and_a_known_measure(tmp_path, two):
+    logits, noisy, labels, _ = two
+    files = [written(tmp_path / "a.npz", logits, labels), written(tmp_path / "b.npz", noisy[1:], labels[1:])]
+    (gate,) = evaluate(files, not_worse=["brier"])["gates"]
+    assert (gate["met"], gate["reason"]) == (False, "they hold 1500 and 1499 examples")
+    with pytest.raises(ValueError, match="give at least two"):
+        evaluate(files[:1], not_worse=["nll"])
+    with pytest.raises(ValueError, match="unknown measure for --not-worse 'ece'"):
+        evaluate(files, not_worse=["ece"])

@@ -69,6 +69,7 @@ def evaluate(
     label: str | None = None,
     gates: Mapping[str, float | None] | None = None,
     gate_on: limits.State = "raw",
+    not_worse: Sequence[str] = (),
     memory: int = MEMORY,
 ) -> dict[str, Any]:
     """All that can be said of one file of predictions, or of several and how they compare, ready for JSON.
@@ -78,7 +79,8 @@ def evaluate(
     file, or one for each: label distributions or counts (N, C) that the examples are judged by. `group`: columns of the
     files, or FILE or FILE:COLUMN beside them, whose values part the examples into groups that are also judged. `kind`,
     `scores`, `label`: which columns mean what, where their names do not say. `gates`: limits such as
-    ``{"max_ece": 0.05, "min_accuracy": 0.9}``, judged on the values as they come or, `gate_on="scaled"`, after scaling.
+    ``{"max_ece": 0.05, "min_accuracy": 0.9}``, judged on the values as they come or, `gate_on="scaled"`, after scaling;
+    `not_worse`: measures (nll, brier, accuracy) by which no file may be worse than the first by more than chance.
     `memory`: bytes of scores held at once; larger files are read anew at every pass.
 
     One file gives its entry; several give ``files``, a list of entries, and ``comparisons`` of each with the first.
@@ -87,6 +89,7 @@ def evaluate(
     votes = list(votes) * len(files) if len(votes) == 1 else votes
     _check(files, cal, ood, votes, n_bins)
     wanted = limits.gates(gates or {})
+    limits.check_paired(not_worse, len(files))
     options: dict[str, Any] = {"kind": kind, "scores": scores, "label": label, "memory": memory}
     people: list[Votes | None] = [open_votes(path) for path in votes]
     sources = [
@@ -133,6 +136,7 @@ def evaluate(
     )
     words = [sentence for pair in pairs for sentence in verdict.compared_words(pair)]
     best = standings(found, models, pairs)
+    judged += limits.not_worse(not_worse, pairs, found[1:], gate_on)
     return {"files": found, "comparisons": pairs, "standing": best, "verdict": words} | about
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from levelhead.errors import unknown
+from levelhead.evaluate.pairs import told_apart
+
 State = Literal["raw", "scaled"]
 
 
@@ -64,6 +67,51 @@ def judged(found: Sequence[Gate], entry: Mapping[str, Any], state: State) -> lis
                 "reason": reason,
             }
         )
+    return results
+
+
+#: Measures by which a file may not be worse than the first, and whether less is better.
+PAIRED = {"nll": True, "brier": True, "accuracy": False}
+
+
+def check_paired(measures: Sequence[str], num_files: int) -> None:
+    """ValueError for measures that are not paired, and for nothing to compare."""
+    for measure in measures:
+        if measure not in PAIRED:
+            raise unknown("measure for --not-worse", measure, PAIRED)
+    if measures and num_files < 2:
+        raise ValueError("--not-worse compares files with the first: give at least two")
+
+
+def not_worse(
+    measures: Sequence[str], pairs: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], state: State
+) -> list[dict[str, Any]]:
+    """Whether each of the other files is worse than the first by more than chance; one that cannot be paired fails.
+
+    `value` is the paired difference, whose test is that of the words.
+    """
+    results = []
+    for pair, entry in zip(pairs, others, strict=True):
+        for measure in dict.fromkeys(measures):
+            name = measure if measure == "accuracy" else f"{measure}_{state}"
+            value = (pair.get(name) or {}).get("difference")
+            worse = value is not None and (value > 0) == PAIRED[measure] and value != 0
+            apart = told_apart(pair, name)
+            reason = "" if value is not None else pair.get("cannot", "the files do not allow this difference")
+            results.append(
+                {
+                    "file": entry["file"],
+                    "name": entry["name"],
+                    "gate": "--not-worse",
+                    "measure": measure,
+                    "state": "raw" if measure == "accuracy" else state,
+                    "against": pair["first_name"],
+                    "limit": 0.0,
+                    "value": value,
+                    "met": value is not None and not (worse and apart),
+                    "reason": reason,
+                }
+            )
     return results
 
 

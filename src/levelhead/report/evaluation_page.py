@@ -227,9 +227,14 @@ def _bounds(interval: Sequence[float] | None, digits: int) -> str:
 
 
 def _gate(result: Entry) -> tuple[str, str, str, str, bool]:
+    measure = f"{title(result['measure'])} ({result['state']})"
+    if "against" in result:
+        known = result["value"] is not None
+        value = f"{rounding.fixed(result['value'], 4, sign=True)} apart" if known else f"unknown: {result['reason']}"
+        return result["name"], measure, f"not worse than {result['against']} beyond chance", value, result["met"]
     value = rounding.fixed(result["value"], 4) if result["value"] is not None else f"undefined: {result['reason']}"
     limit = f"{'at least' if result['gate'].startswith('--min') else 'at most'} {result['limit']:g}"
-    return result["name"], f"{title(result['measure'])} ({result['state']})", limit, value, result["met"]
+    return result["name"], measure, limit, value, result["met"]
 
 
 def _marks(found: Entry, entry: Entry) -> dict[str, str]:

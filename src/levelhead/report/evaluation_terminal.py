@@ -239,6 +239,10 @@ def _print_gate(result: Entry, console: Console, several: bool) -> None:
 
 
 def _gate_words(result: Entry) -> str:
+    if "against" in result:
+        value = f"differs by {result['value']:+.4f}" if result["value"] is not None else f"unknown, {result['reason']}"
+        what = f"{title(result['measure'])} ({result['state']})"
+        return f"{result['gate']} {result['measure']}: {what} {value} from {result['against']}"
     value = f"{result['value']:.4f}" if result["value"] is not None else f"undefined, {result['reason']}"
     return f"{result['gate']} {result['limit']:g}: {title(result['measure'])} ({result['state']}) is {value}"
 
