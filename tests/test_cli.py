@@ -305,6 +305,9 @@ def test_report_rebuilds_the_page_and_refuses_other_folders(done, tmp_path):
     assert call("report", str(folder))[0] == 0
     assert (folder / "report.html").exists()
     assert call("report", str(tmp_path))[0] == 2
+    status, output, _ = call("report", str(folder), "--table", "latex")
+    assert (status, output.startswith("\\begin{table}")) == (0, True)
+    assert call("report", str(folder), "--table", "excel")[0] == 2
 
 
 def test_the_page_shows_the_very_examples_that_were_mistaken(done):

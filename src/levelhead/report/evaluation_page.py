@@ -397,7 +397,8 @@ def _set(row: Mapping[str, Any]) -> tuple[str, ...]:
         rounding.fixed(row["mean_size"], 2),
         share,
         str(len(row["sizes"]) - 1),
-        f"{worst['class']}: {100 * worst['coverage']:.1f} % {_bounds([100 * b for b in worst['interval']], 1)}"
+        f"{worst['class']}: "
+        + _whole(f"{100 * worst['coverage']:.1f} % {_bounds([100 * b for b in worst['interval']], 1)}")
         if worst
         else rounding.DASH,
     )
