@@ -94,7 +94,7 @@ def test_all_numbers_of_the_page_lie_beside_it(folder):
     best = next(row["method"] for row in found["standing"]["nll_scaled"] if row["mark"] == "best")
     assert best == summary["rows"][0]["method"]
     assert page.count('class="leader"') == len(found["standing"]) == 4
-    assert set(found["figures"]) == {"differences", "tradeoff", "loss", "cal_nll"}
+    assert set(found["figures"]) == {"differences", "tradeoff", "loss", "cal_nll", "turned"}
     for method in ("vanilla", "mixup", "uls"):
         for state in ("raw", "scaled"):
             view = found["diagrams"][method][state]

@@ -20,6 +20,7 @@ from levelhead.plots.hull import Departure
 from levelhead.plots.pooled import Pooled, pooled
 from levelhead.plots.reliability import caption
 from levelhead.plots.tradeoff import tradeoff
+from levelhead.plots.turning import turns
 from levelhead.report import figures, mistakes, numbers, probes, rounding, sections, segmentation, table
 from levelhead.report.cautions import cautions
 from levelhead.report.classes import COLUMNS, classes
@@ -33,6 +34,7 @@ _WORDS = {
     "tradeoff": "Accuracy against expected calibration error, before and after scaling, a line a method",
     "loss": "Training loss against the epoch, a line a method",
     "cal_nll": "NLL on the calibration split against the epoch, a line a method",
+    "cal_accuracy": "Accuracy on the calibration split against the epoch, a line a method",
 }
 
 
@@ -68,6 +70,8 @@ def render(comparison: Comparison) -> tuple[str, dict[str, Any]]:
     views = [pooled(comparison, method) for method in comparison.methods]
     drawn, tables, cards, problems = _figures(comparison, views)
     standings = table.standings(comparison)
+    turned = turns(comparison.runs.values(), order=comparison.methods)
+    tables["turned"] = [each.table() for each in turned]
     maps, lost = segmentation.maps(comparison)
     worst, unread = mistakes.worst(comparison)
     by_class = classes(comparison)
@@ -107,6 +111,7 @@ def render(comparison: Comparison) -> tuple[str, dict[str, Any]]:
         level=f"{100 * (summary.get('confidence') or 0.95):g} %",
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,
+        turned=sections.turned(turned),
         figures={name: words for name, words in _WORDS.items() if name in drawn},
         by_class=by_class,
         class_columns=COLUMNS,
@@ -140,7 +145,7 @@ def _figures(
         tables["tradeoff"] = shown.table()
         drawn["tradeoff"] = figures.tradeoff(shown, look)
     runs = [run for run in comparison.runs.values() if run["method"] in look]
-    for quantity in ("loss", "cal_nll"):
+    for quantity in ("loss", "cal_nll", "cal_accuracy"):
         lines = curves(runs, quantity=quantity, order=methods)
         if lines:
             tables[quantity] = [row for line in lines for row in line.table()]

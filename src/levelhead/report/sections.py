@@ -1,11 +1,12 @@
 """The words of the page that come from the comparison's own records: what was asked, on what data, how to repeat it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from levelhead.plots.comparison import Comparison
+from levelhead.plots.turning import Turn
 from levelhead.report import rounding
 from levelhead.report.measures import BY_KEY
 from levelhead.report.table import Cell, difference_cell, value_cell
@@ -221,6 +222,22 @@ def runs(comparison: Comparison) -> list[dict[str, str]]:
                 "run": str(result["run"]),
             }
     return list(lines.values())
+
+
+def turned(found: Sequence[Turn]) -> list[str]:
+    """Where the NLL on cal turned, a sentence a method."""
+    sentences = []
+    for turn in found:
+        rise = rounding.bounds(turn.lo, turn.hi, 3, sign=True)
+        right = ""
+        if turn.accuracy is not None:
+            shares = " to ".join(f"{rounding.fixed(100 * value, 1)} %" for value in turn.accuracy)
+            right = f", while accuracy went from {shares}"
+        sentences.append(
+            f"{turn.method}: from epoch {turn.epoch:g} to the last the NLL rose from {rounding.fixed(turn.nll[0])} to "
+            f"{rounding.fixed(turn.nll[1])} (by {rise} over {turn.seeds} seeds){right}."
+        )
+    return sentences
 
 
 def failed(summary: Mapping[str, Any]) -> list[str]:
