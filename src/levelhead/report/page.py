@@ -112,6 +112,7 @@ def render(comparison: Comparison) -> tuple[str, dict[str, Any]]:
         single=all((row.get("n_seeds") or 1) == 1 for row in summary["rows"]),
         cards=cards,
         turned=sections.turned(turned),
+        last_used=sections.last_used(comparison),
         figures={name: words for name, words in _WORDS.items() if name in drawn},
         by_class=by_class,
         class_columns=COLUMNS,

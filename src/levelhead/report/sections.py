@@ -224,6 +224,12 @@ def runs(comparison: Comparison) -> list[dict[str, str]]:
     return list(lines.values())
 
 
+def last_used(comparison: Comparison) -> bool:
+    """Whether the weights of the last epoch are those that were measured."""
+    recipe = (comparison.about.get("identity") or {}).get("recipe") or {}
+    return recipe.get("select", "last") == "last"
+
+
 def turned(found: Sequence[Turn]) -> list[str]:
     """Where the NLL on cal turned, a sentence a method."""
     sentences = []
