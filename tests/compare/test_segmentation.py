@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -200,10 +201,10 @@ def test_stopped_anywhere_and_started_again_it_ends_the_same(data, tmp_path, met
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     execute(run, data, whole, lambda at: None, NEVER)
     pixels.count_pixels(run, data, whole, NEVER)
-    stops = 0
+    stops, asked = 0, itertools.count()
     while True:
         try:
-            execute(run, data, parts, lambda at: None, lambda: True)  # after every step
+            execute(run, data, parts, lambda at: None, lambda: next(asked) % 3 == 2)
             break
         except Stopped:
             stops += 1
@@ -211,7 +212,7 @@ def test_stopped_anywhere_and_started_again_it_ends_the_same(data, tmp_path, met
         pixels.count_pixels(run, data, parts, lambda: True)
     assert not (parts / "pixels.json").exists()
     pixels.count_pixels(run, data, parts, NEVER)
-    assert stops == 4  # two epochs of two steps
+    assert stops > 2  # in two epochs of two steps, and what is predicted after them
     for name in ("cal.safetensors", "test.safetensors", "model.safetensors", "pixels.json", "maps.npz"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes(), name
 

@@ -1,7 +1,5 @@
 """What the tests of training share: a small run, trained, stopped and gone on with."""
 
-import itertools
-
 import pytest
 import torch
 
@@ -37,12 +35,20 @@ def resumed(source: data.Dataset, folder, every: int, **asked) -> Trainer:
     """The same run, stopped after every so many updates and begun again from its checkpoint."""
     checkpoints = Checkpoints(folder / "checkpoint.pt")
     for _ in range(1000):
-        steps = itertools.count(1)
-        try:
-            return trained(source, checkpoints, lambda steps=steps: next(steps) == every, **asked)
-        except Stopped:
-            continue
+        with torch.random.fork_rng(devices=[]):
+            trainer = Trainer(run_of(source, **asked), source, checkpoints)
+            begun = made(trainer)
+            try:
+                trainer.train(lambda at: None, lambda: made(trainer) - begun == every)  # noqa: B023
+                return trainer
+            except Stopped:
+                continue
     pytest.fail("it never came to its end")
+
+
+def made(trainer: Trainer) -> int:
+    """Steps that a run has made."""
+    return trainer.place.epoch * trainer.steps_per_epoch + trainer.place.step
 
 
 def history(trainer: Trainer) -> list[dict]:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tests.train.runs import made
 
 from levelhead import data
 from levelhead.errors import WorkFailed
@@ -45,6 +46,10 @@ def trained(digits, **kwargs) -> Trainer:
     return trainer
 
 
+def untimed(trainer) -> list[dict]:
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in trainer.place.history]
+
+
 def test_methods_start_from_the_same_weights_and_see_the_same_order(digits):
     seen = {}
     for method in ("vanilla", "pls", "logitmix_cm"):
@@ -71,20 +76,44 @@ def test_stopped_after_any_step_it_goes_on_to_the_same_bits(digits, tmp_path, me
     with torch.random.fork_rng(devices=[]):
         whole = Trainer(run_of(digits, method=method, network=network), digits)
         whole.train(lambda at: None, lambda: False)
-    steps = iter(range(1, 1000))
     with torch.random.fork_rng(devices=[]):
         first = Trainer(run_of(digits, method=method, network=network), digits, Checkpoints(tmp_path / "c.pt"))
         with pytest.raises(Stopped):
-            first.train(lambda at: None, lambda: next(steps) == after)
+            first.train(lambda at: None, lambda: made(first) == after)
     with torch.random.fork_rng(devices=[]):
         second = Trainer(run_of(digits, method=method, network=network), digits, Checkpoints(tmp_path / "c.pt"))
-        assert second.place.epoch * 4 + second.place.step == after
+        assert made(second) == after
         second.train(lambda at: None, lambda: False)
     assert np.array_equal(whole.logits("test"), second.logits("test"))
-    losses = [
-        [{k: v for k, v in entry.items() if k != "seconds"} for entry in t.place.history] for t in (whole, second)
-    ]
-    assert losses[0] == losses[1]
+    assert untimed(whole) == untimed(second)
+
+
+@pytest.mark.parametrize("asked", [{"stop_at_accuracy": 0.3}, {"select": "nll"}, {"ema": 0.8}])
+def test_stopped_while_it_is_judged_it_judges_again(digits, tmp_path, asked):
+    """Predicting takes minutes where networks are large, so it hears a stop, too; no step is made twice."""
+    if "select" in asked:
+        digits = data.load("digits", train_size=60, val_size=200)
+    whole = trained(digits, epochs=2, **asked)
+    asked_at, begun = [], []
+
+    def stop():
+        asked_at.append(made(trainer))
+        # in the first batch that is predicted after a step, and again when it goes on from there
+        return asked_at.count(asked_at[-1]) in (2, 3)
+
+    while True:
+        with torch.random.fork_rng(devices=[]):
+            trainer = Trainer(run_of(digits, epochs=2, **asked), digits, Checkpoints(tmp_path / "c.pt"))
+            begun.append(made(trainer))
+            try:
+                trainer.train(lambda at: None, stop)
+                break
+            except Stopped:
+                continue
+    assert len(begun) > len(set(begun)), "it was stopped again where it had gone on"
+    assert begun == sorted(begun), "a step that was made is kept"
+    assert untimed(trainer) == untimed(whole)
+    assert np.array_equal(trainer.logits("test"), whole.logits("test"))
 
 
 def test_a_checkpoint_of_another_run_is_refused(digits, tmp_path):
@@ -99,6 +128,17 @@ def test_a_damaged_checkpoint_is_named(digits, tmp_path):
     (tmp_path / "c.pt").write_bytes(b"half a file")
     with torch.random.fork_rng(devices=[]), pytest.raises(ValueError, match=r"c\.pt cannot be read.*remove it"):
         Trainer(run_of(digits), digits, Checkpoints(tmp_path / "c.pt"))
+
+
+def test_a_checkpoint_of_another_version_is_begun_anew(digits, tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c.pt")
+    with torch.random.fork_rng(devices=[]):
+        Trainer(run_of(digits), digits, checkpoints).train(lambda at: None, lambda: False)
+        assert made(Trainer(run_of(digits), digits, checkpoints)) == 12
+        state = torch.load(tmp_path / "c.pt", weights_only=True)
+        del state["format"], state["ranks"]  # as they were before there were processes that train together
+        torch.save(state, tmp_path / "c.pt")
+        assert made(Trainer(run_of(digits), digits, checkpoints)) == 0
 
 
 def test_the_global_random_state_does_not_move(digits, tmp_path):

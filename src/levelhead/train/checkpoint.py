@@ -9,6 +9,9 @@ import torch
 
 from levelhead.files import write_whole
 
+#: What a state holds. Of another number nothing can be gone on with, so the run begins anew, to the same numbers.
+FORMAT = 1
+
 
 class Checkpoints:
     """Writes a run's state at every epoch and every ``seconds``, whole or not at all."""
@@ -26,17 +29,18 @@ class Checkpoints:
         """Put a state on disk."""
         # through memory: torch's own file writer turns a full disk into a RuntimeError that hides it
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save({"format": FORMAT, **state}, buffer)
         write_whole(self.path, lambda beside: beside.write_bytes(buffer.getbuffer()))
         self.written = time.monotonic()
 
     def read(self) -> dict[str, Any] | None:
-        """The last state, or ``None`` where there is none."""
+        """The last state, or ``None`` where there is none, or one of another version of levelhead."""
         if not self.path.exists():
             return None
         try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:
             raise ValueError(
                 f"the checkpoint {self.path} cannot be read ({error}); remove it to start this run anew"
             ) from None
+        return state if state.get("format") == FORMAT else None

@@ -64,6 +64,7 @@ class Trainer:
         device, rank = self.fabric.device, self.fabric.global_rank
         self.batches = {role: Batches(split, device=device) for role, split in data.splits.items()}
         self.rows: dict[str, Rows] = {}
+        self.stop: Callable[[], bool] = lambda: False
         self.updates = Updates(
             len(self.batches["train"]),
             self.recipe.batch,
@@ -142,8 +143,11 @@ class Trainer:
     def train(self, progress: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Run to the end, and leave the weights that count in the model: the last, the averaged or the best.
 
-        Raises ``Stopped`` where ``stop`` says so, ``Diverged`` where the loss is not finite.
+        Raises ``Stopped`` where ``stop`` says so, ``Diverged`` where the loss is not finite. A process on its own also
+        asks ``stop`` between the batches of all its predictions from here on.
         """
+        if self.fabric.world_size == 1:
+            self.stop = stop  # of several, one that leaves alone would keep the others waiting
         while self.place.epoch < self.recipe.epochs and not self.place.ended:
             self._epoch(progress, stop)
             self._save()
@@ -171,7 +175,7 @@ class Trainer:
         parts = self._thinned(role, at_most).split(size)
         own = parts[self.fabric.global_rank :: self.fabric.world_size]
         self.batches[role].expect(own)
-        said = gathered(self.fabric, [rows.of(self.asked(role, some)[0], some.numpy()) for some in own])
+        said = gathered(self.fabric, [rows.of(self._answered(role, some), some.numpy()) for some in own])
         return torch.cat([said[at % len(said)][at // len(said)] for at in range(len(parts))]).numpy()
 
     def asked(self, role: str, examples: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,6 +183,11 @@ class Trainer:
         inputs, labels = self.clean(role, examples)
         with self.fabric.autocast():
             return self.objective.predict(inputs).float().cpu(), labels.cpu()
+
+    def _answered(self, role: str, examples: Tensor) -> Tensor:
+        if self.stop():
+            raise Stopped
+        return self.asked(role, examples)[0]
 
     def _thinned(self, role: str, at_most: int | None) -> Tensor:
         """Which examples are asked, so that there are not many more rows than ``at_most``, spread evenly."""
@@ -225,14 +234,15 @@ class Trainer:
                 speed = seen / max(time.perf_counter() - began, 1e-9)
                 loss = place.sums["loss"] / (place.step * self.objective.spec.updates)
                 progress(Progress(place.epoch + 1, self.recipe.epochs, done, loss, speed))
-                if place.step < total and (stopping or due):
+                if stopping or (due and place.step < total):
                     self._save()
                 if stopping:
-                    if place.step == total:
-                        self._end_epoch()
-                        self._save()
                     raise Stopped
-        self._end_epoch()
+        try:
+            self._end_epoch()
+        except Stopped:
+            self._save()  # with all steps of the epoch; only its judging begins anew
+            raise
 
     def _expect(self) -> None:
         """Tell the data which batches of this epoch are to come."""
@@ -323,10 +333,11 @@ class Trainer:
         }
         share_buffers(self.fabric, self.objective.model, self.average)
         with self._judged():
-            self._judge(entry)
-            place.history.append(entry)
+            ended = self._judge(entry)
             if self.run.record and self.folder is not None:
                 write_epoch(self, place.epoch + 1, self.folder / "records")
+        place.ended = ended
+        place.history.append(entry)
         place.epoch, place.step, place.order, place.sums, place.targets = place.epoch + 1, 0, None, {}, {}
 
     @contextmanager
@@ -338,9 +349,12 @@ class Trainer:
             with self.average.inside(self.objective.model):
                 yield
 
-    def _judge(self, entry: dict[str, Any]) -> None:
-        """Measure what the recipe and the curve ask for after an epoch, outside the counted seconds."""
-        recipe, place = self.recipe, self.place
+    def _judge(self, entry: dict[str, Any]) -> bool:
+        """Measure what the recipe and the curve ask for after an epoch, outside the counted seconds.
+
+        Returns whether training ends here, since a wanted accuracy is reached.
+        """
+        recipe, place, ended = self.recipe, self.place, False
         if recipe.select != "last":
             entry |= self._measured("val")
             if judging.better(entry, place.best, recipe.select):
@@ -349,9 +363,10 @@ class Trainer:
             reached = self.accuracy(recipe.stop_on, recipe.stop_top)
             top = f"top{recipe.stop_top}_" if recipe.stop_top > 1 else ""
             entry[f"{recipe.stop_on}_{top}accuracy"] = reached
-            place.ended = reached >= recipe.stop_at_accuracy
-        if place.ended or judging.on_curve(entry["epoch"], recipe.epochs):
+            ended = reached >= recipe.stop_at_accuracy
+        if ended or judging.on_curve(entry["epoch"], recipe.epochs):
             entry |= self._measured("cal")
+        return ended
 
     def _measured(self, role: str) -> dict[str, float]:
         return judging.measured(self.logits(role), self.asked_about(role).labels, role)
