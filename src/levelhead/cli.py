@@ -81,10 +81,13 @@ Fit = Annotated[
     str | None,
     typer.Option(metavar="cover|central|letterbox|stretch", rich_help_panel=_DATA,
                  help="How images get their size: cut at the centre (cover, the default; central: of 8/7 of the size, "
-                      "as for ImageNet), whole on black, distorted."),
+                      "as for ImageNet), whole on black (the default with masks), distorted."),
 ]  # fmt: skip
 SkipBroken = Annotated[
-    bool, typer.Option("--skip-broken", rich_help_panel=_DATA, help="Go on without images that cannot be read.")
+    bool,
+    typer.Option(
+        "--skip-broken", rich_help_panel=_DATA, help="Go on without images (and their masks) that cannot be read."
+    ),
 ]
 TrainSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Use a stratified part of train of this size.")
