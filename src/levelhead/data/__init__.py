@@ -176,7 +176,8 @@ def load(
             below the folder, in its first bracketed part or in all it matches.
         fit: how images of other proportions are brought to size: "cover" (the default) scales until the size is
             covered and cuts at the centre, "central" likewise to 8/7 of the size and cuts out the centre (the default
-            of ImageNet, ImageNet-A and CUB), "letterbox" scales until they lie inside, on black, "stretch" distorts.
+            of ImageNet and ImageNet-A), "letterbox" scales until they lie inside, on black, "stretch" distorts (the
+            default of CUB).
             With masks "letterbox" is the default, and "central" is refused.
         skip_broken: whether images that cannot be read are left out, with a note, instead of refused; with masks also
             pairs whose sizes differ.

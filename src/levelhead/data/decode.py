@@ -18,7 +18,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, get_args
@@ -73,11 +73,17 @@ class Window:
         least: the smallest share of an image's area that is cut out, above 0 and at most 1.
         seed: of the run.
         epoch: counted from 0.
+        size: height and width that it is scaled to, or None for those of the images' form.
     """
 
     least: float
     seed: int
     epoch: int
+    size: tuple[int, int] | None = None
+
+    def form(self, whole: Form) -> Form:
+        """What a window of images of this form is brought to."""
+        return whole if self.size is None else replace(whole, height=self.size[0], width=self.size[1])
 
     def draws(self, position: int) -> np.ndarray:
         """The numbers of one image for `decode_window`: of seed, epoch and position alone, whoever decodes."""

@@ -95,7 +95,8 @@ def reopened(run: Run, data: Dataset, folder: Path) -> Trainer:
 
 
 def described(data: Dataset) -> dict[str, Any]:
-    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary, images' fit."""
+    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary, images' fit; and
+    the shape that images are brought to where their centre is shown."""
     return {
         "kind": data.kind,
         "shape": list(data.shape),
@@ -103,7 +104,8 @@ def described(data: Dataset) -> dict[str, Any]:
         "mean": [float(value) for value in data.mean],
         "std": [float(value) for value in data.std],
         "words": None if data.words is None else list(data.words),
-        "fit": data.split_info.get("fit", "cover"),
+        "fit": data.split_info.get("fit", "letterbox" if data.kind == "segmentation" else "cover"),
+        **({"whole": list(data.whole)} if data.centre else {}),
     }
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from levelhead import metrics
 from levelhead.data import Dataset
+from levelhead.data.jitter import parse_jitter
 from levelhead.train.average import tensors
 from levelhead.train.recipe import Recipe
 from levelhead.train.updates import Updates
@@ -59,6 +60,12 @@ def check_fits(recipe: Recipe, data: Dataset, processes: int = 1) -> None:
         raise ValueError(
             f"select and stop_on are decided on val, and {data.name} has no such split here; say val_size= to cut one "
             "from train"
+        )
+    jitter = parse_jitter(recipe.jitter)
+    if jitter.needs_colours and data.shape[0] != 3:
+        raise ValueError(
+            f"jitter={jitter} is for images of three colours, but those of {data.name} have {data.shape[0]} "
+            f"channel{'s' * (data.shape[0] > 1)}; say brightness and contrast alone, or --jitter none"
         )
     examples = len(data.splits["train"])
     if recipe.batch < 2 * processes:

@@ -18,6 +18,7 @@ from levelhead import models
 from levelhead.composition import Objective
 from levelhead.data import Augment, Batches, Dataset
 from levelhead.data.decode import Window
+from levelhead.data.jitter import parse_jitter
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train import finetune, judging
@@ -55,14 +56,15 @@ class Trainer:
         folder: Path | None = None,
         alone: bool = False,
     ) -> None:
-        self.run, self.data, self.checkpoints, self.folder = run, data, checkpoints, folder
+        self.run, self.checkpoints, self.folder = run, checkpoints, folder
         self.recipe = run.recipe
+        self.data = data = data.cut(run.recipe.crop_size)
         processes = 1 if alone else run.processes
         judging.check_fits(run.recipe, data, processes)
         self.schedule = parse_schedule(run.recipe.schedule, run.recipe.epochs)
         self.fabric = join(run.device, run.precision, processes)
         device, rank = self.fabric.device, self.fabric.global_rank
-        self.batches = {role: Batches(split, device=device) for role, split in data.splits.items()}
+        self.batches = {role: Batches(split, device=device, centre=data.centre) for role, split in data.splits.items()}
         self.rows: dict[str, Rows] = {}
         self.updates = Updates(
             len(self.batches["train"]),
@@ -74,7 +76,13 @@ class Trainer:
         )
         self.augment = Augment()
         if data.kind in ("image", "segmentation"):
-            self.augment = Augment(self.recipe.crop, self.recipe.flip, self.recipe.resized_crop)
+            self.augment = Augment(
+                self.recipe.crop,
+                self.recipe.flip,
+                self.recipe.resized_crop,
+                self.recipe.crop_size,
+                parse_jitter(self.recipe.jitter),
+            )
         self.mean, self.std = (torch.from_numpy(value).to(device) for value in (data.mean, data.std))
         # Initial weights and data order come from the seed alone, so methods are paired run by run.
         torch.manual_seed(stream(run.seed, "weights"))
@@ -239,7 +247,7 @@ class Trainer:
         place, window = self.place, None
         assert place.order is not None
         if self.augment.window is not None:
-            window = Window(self.augment.window, stream(self.run.seed, "windows"), place.epoch)
+            window = Window(self.augment.window, stream(self.run.seed, "windows"), place.epoch, self.data.centre)
         steps = range(place.step, self.steps_per_epoch)
         coming = [rows for step in steps for rows, _ in self.updates.batches(place.order, step)]
         self.batches["train"].expect(coming, window)
