@@ -16,6 +16,7 @@ import torch
 from levelhead.data import Dataset
 from levelhead.files import read_json, write_json, write_whole
 from levelhead.spec import parse
+from levelhead.train import judging
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.processes import join
 from levelhead.train.run import FINISHED, Run, versions
@@ -79,6 +80,7 @@ def _write(trainer: Trainer, accuracy: float, folder: Path) -> None:
             "parameters": trainer.parameters,
             "train_accuracy": accuracy,
             **({"selected": chosen} if chosen else {}),
+            **judging.stopped(run.recipe, place.history),
             "history": place.history,
             "config": run.as_json(),
             "record": list(run.record),

@@ -355,8 +355,7 @@ class Trainer:
                 place.best = judging.kept(entry, self.objective.model, recipe.select)
         if recipe.stop_at_accuracy is not None:
             reached = self.accuracy(recipe.stop_on, recipe.stop_top)
-            top = f"top{recipe.stop_top}_" if recipe.stop_top > 1 else ""
-            entry[f"{recipe.stop_on}_{top}accuracy"] = reached
+            entry[judging.judged_by(recipe)] = reached
             place.ended = reached >= recipe.stop_at_accuracy
         if place.ended or judging.on_curve(entry["epoch"], recipe.epochs):
             entry |= self._measured("cal")
