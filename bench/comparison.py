@@ -62,7 +62,8 @@ def kept(folder: Path, commit: str, data: str) -> dict[str, Any]:
         "recipe": identity["recipe"],
         "n_test": summary["n_test"],
         "n_seeds": len(next(iter(seeds.values()))),
-        "runs": {name: sorted(each, key=lambda run: run["seed"]) for name, each in runs.items()},
+        # in the leaderboard's order
+        "runs": {row["method"]: sorted(runs[row["method"]], key=lambda run: run["seed"]) for row in summary["rows"]},
     }
 
 

@@ -10,8 +10,6 @@ from levelhead.batch import joined
 C, B, L, D = 3, 6, 7, 5
 PARTNER = torch.tensor([1, 0, 3, 2, 5, 4])
 NAMES = sorted(lh.methods())
-#: Masks of a saliency are cut from images; a text has none.
-ON_TEXT = [name for name in NAMES if "puzzle" not in name]
 
 
 class Text(nn.Module):
@@ -48,7 +46,7 @@ def make(method, model, **kwargs):
     return lh.objective(method, model, num_classes=C, generator=torch.Generator().manual_seed(0), **kwargs)
 
 
-@pytest.mark.parametrize("name", ON_TEXT)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_method_mixes_tokens_at_the_embedding(name):
     ids, mask, labels = tokens()
     objective = make(name, text())
@@ -208,3 +206,39 @@ def test_a_hugging_face_encoder(method):
     assert torch.isfinite(out.loss)
     assert model.bert.embeddings.word_embeddings.weight.grad.any()
     assert objective.predict({"input_ids": ids, "attention_mask": mask}).shape == (B, C)
+
+
+def test_a_puzzle_of_texts_is_cut_by_the_gradient_at_the_words(monkeypatch):
+    """The saliency is that of the clean loss at the words' vectors; what is mixed are blocks of vectors."""
+    from levelhead.mixing import PuzzleMix
+
+    ids, mask, labels = tokens()
+    model, seen = text(), []
+    settle = PuzzleMix.settle
+    monkeypatch.setattr(PuzzleMix, "settle", lambda *args: seen.append(args) or settle(*args))
+    objective = make("puzzlemix(loss=cross_entropy, blocks=[3])", model)
+    out = objective({"input_ids": ids, "attention_mask": mask}, labels, mix=lh.Mix(PARTNER, 0.5))
+    vectors = model.embed(ids).detach().requires_grad_()
+    hidden = model.hidden3(model.hidden2(model.hidden1(vectors).tanh()).tanh()) * mask[..., None]
+    logits = model.fc(hidden.sum(1) / mask.sum(1, keepdim=True))
+    (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, labels), vectors)
+    torch.testing.assert_close(seen[0][3], gradient.float().square().mean(2).sqrt())
+    assert torch.equal(seen[0][1], vectors.detach())
+    assert 0 < float(out.mix.lam.min()) < 1
+    torch.testing.assert_close(out.mix.lam, (out.mix.lam * 7 * 2).round() / 14, msg="halves of seven words")
+    lam, y = out.mix.lam[:, None], nn.functional.one_hot(labels, C)
+    torch.testing.assert_close(out.targets.double(), lam * y + (1 - lam) * y[PARTNER], atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_puzzle_of_texts_keeps_the_clean_gradient_where_asked(frozen):
+    ids, _, labels = tokens()
+    model = text()
+    model.embed.weight.requires_grad_(not frozen)
+    learning = [each for each in model.parameters() if each.requires_grad]
+    plain, kept = (make(f"puzzlemix(clean={n})", model)(ids, labels, mix=lh.Mix(PARTNER, 0.5)) for n in (0, 1))
+    expected = plain.loss + 2 / C * nn.functional.cross_entropy(model(ids)["logits"], labels)
+    torch.testing.assert_close(kept.loss, expected)
+    for one, other in zip(torch.autograd.grad(kept.loss, learning), torch.autograd.grad(expected, learning)):
+        torch.testing.assert_close(one, other)
+    assert not model.embed._forward_hooks

@@ -319,7 +319,8 @@ METHODS: dict[str, Entry] = {
         "cut and move two images so that both keep what matters",
         "the authors' for CIFAR: alpha 1, blocks 2 to 16, smoothness 1.2, prior 0.2, transport; bce on the softmax",
         "the cut is exact where theirs is a local search (solver=swap is theirs); negative pairwise weights are set to "
-        "zero; pixels are scaled by the batch's own range; needs the extra puzzlemix (PyMaxflow)",
+        "zero; pixels are scaled by the batch's own range; texts are cut into blocks of words, which stay put; needs "
+        "the extra puzzlemix (PyMaxflow)",
         switches="blocks=[2, 4, 8, 16]; smoothness; local; prior; transport=true|false; transport_cost; transport_size "
         "(0: whole blocks, their Tiny-ImageNet setting, with clean=1); labels; solver=exact|swap",
     ),

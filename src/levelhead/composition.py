@@ -265,13 +265,33 @@ class Objective(nn.Module):
         main = content(inputs)
         clean = float(getattr(mixer, "clean", 0.0))
 
-        def loss(images: Tensor) -> Tensor:
-            logits = self._logits_of(call(self.model, with_content(inputs, images)), targets.shape[2:])
-            return _mean(cross_entropy(logits, targets), weight)
+        def loss(output: Any) -> Tensor:
+            return _mean(cross_entropy(self._logits_of(output, targets.shape[2:]), targets), weight)
+
+        def at_inputs() -> tuple[Tensor, Tensor]:
+            images = main.detach().requires_grad_()
+            return loss(call(self.model, with_content(inputs, images))), images
+
+        def at_embedding() -> tuple[Tensor, Tensor]:
+            vectors: list[Tensor] = []
+
+            def watch(hidden: Tensor) -> Tensor:
+                # a frozen embedding has no gradient of its own
+                vectors.append(hidden if hidden.requires_grad else hidden.detach().requires_grad_())
+                return vectors[-1]
+
+            name, embedding = find_embedding(self.model)
+            rewrite = Rewrite(embedding, name, watch, main.shape[0])
+            with rewrite:
+                value = loss(call(self.model, inputs))
+                rewrite.check()
+                rewrite.last_as_long_as(value)
+            return value, vectors[0]
 
         weight = self._weight(targets, valid)
-        found, kept = saliency(self.model, main, loss, weight=2 * clean / self.num_classes)
-        settled = self.spec.mixing.settle(main, drawn, found)
+        look = at_inputs if main.is_floating_point() else at_embedding
+        seen, found, kept = saliency(self.model, look, weight=2 * clean / self.num_classes)
+        settled = self.spec.mixing.settle(seen, drawn, found)
         mix = Mix(settled.mix.partner.to(main.device), _to(_lam(settled), main.device))
         return settled._replace(mix=mix), {} if kept is None else {"clean_cross_entropy": kept}
 

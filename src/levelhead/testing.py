@@ -58,7 +58,7 @@ class MixerContract(_Contract):
     member: Mixer
 
     def images(self, size: int) -> Tensor:
-        """Inputs that the mixer takes, ``(B, 3, 8, 8)``; override for a mixer of other things."""
+        """Inputs that the mixer takes, ``(B, 3, 8, 8)``; override for other things, such as sequences ``(B, L, D)``."""
         return torch.rand(size, 3, 8, 8, generator=_generator(1))
 
     def step(self, inputs: Tensor, seed: int, turn: int = 1, given: Mix | None = None) -> Drawn:
@@ -66,7 +66,8 @@ class MixerContract(_Contract):
         drawn = self.member.draw(Step(inputs.shape, turn, given, places=3), _generator(seed))
         if not drawn.applied:
             return drawn
-        saliency = torch.rand(len(inputs), 8, 8, generator=_generator(2)) if self.member.core.needs_saliency else None
+        places = inputs.shape[:2] if inputs.ndim == 3 else (len(inputs), *inputs.shape[2:])
+        saliency = torch.rand(places, generator=_generator(2)) if self.member.core.needs_saliency else None
         return self.member.settle(inputs, drawn, saliency)
 
     @pytest.mark.parametrize("size", [1, 2, 5, 8])

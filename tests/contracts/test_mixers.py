@@ -8,6 +8,11 @@ from levelhead.targets import RULES
 from levelhead.testing import MixerContract, RuleContract
 from levelhead.types import Mix
 
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
 #: Further settings of members, beside every member's defaults.
 MORE = [
     Mixup(per="sample"),
@@ -27,17 +32,24 @@ MORE = [
     RULES["learned_smooth"](detach=True),
 ]
 
+
+class SequenceContract(MixerContract):
+    """The same for the embedded tokens of texts."""
+
+    def images(self, size):
+        """Seven tokens of five numbers."""
+        return torch.rand(size, 7, 5, generator=generator(1))
+
+
 for member in [
     *(cls() if name != "alternate" else Alternate(Midpoint()) for name, cls in MIXERS.items()),
     *(cls() for cls in RULES.values()),
     *MORE,
 ]:
-    base = RuleContract if member.word in RULES else MixerContract
-    globals()[f"Test {member}"] = type(f"Test {member}", (base,), {"member": member, "__test__": True})
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+    bases = {"": RuleContract} if member.word in RULES else {"": MixerContract, " of sequences": SequenceContract}
+    for what, base in bases.items():
+        name = f"Test {member}{what}"
+        globals()[name] = type(name, (base,), {"member": member, "__test__": True})
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -186,7 +186,7 @@ class TestTheCosts:
             return images[b, :, i : i + patch[0], j : j + patch[1]].mean((1, 2))
 
         rows, columns = (side // p for side, p in zip(block, patch))
-        down, right = vertical_gaps(images, partner, n), horizontal_gaps(images, partner, n)
+        down, right = vertical_gaps(images, partner, (n, n)), horizontal_gaps(images, partner, (n, n))
         for b, one, two in itertools.product(range(3), (0, 1), (0, 1)):
             first, second = (b if x else int(partner[b]) for x in (one, two))
             for i, j in itertools.product(range(n - 1), range(n)):
@@ -320,7 +320,7 @@ class TestPuzzleMix:
             assert view.dtype == inputs.dtype
             assert view.data_ptr() != inputs.data_ptr()
             puzzle = drawn.puzzle
-            assert puzzle.mask.shape == (shape[0], puzzle.n, puzzle.n)
+            assert puzzle.mask.shape == (shape[0], *puzzle.cells)
             levels = torch.arange(mixer.labels) / (mixer.labels - 1)
             assert torch.isclose(puzzle.mask.unsqueeze(-1), levels, atol=1e-6).any(-1).all()
             assert drawn.mix.lam.dtype == torch.float64
@@ -388,8 +388,8 @@ class TestPuzzleMix:
 
     def test_the_law_of_the_draw(self):
         draws = [PuzzleMix().draw(Step(torch.Size([4, 3, 32, 32])), generator(seed)) for seed in range(400)]
-        numbers = [drawn.puzzle.n for drawn in draws]
-        assert all(70 < numbers.count(n) < 130 for n in (2, 4, 8, 16))
+        numbers = [drawn.puzzle.cells for drawn in draws]
+        assert all(70 < numbers.count((n, n)) < 130 for n in (2, 4, 8, 16))
         lam = torch.stack([drawn.mix.lam[0] for drawn in draws])
         assert abs(float(lam.mean()) - 0.5) < 0.05
         assert abs(float(lam.var()) - 1 / 12) < 0.015
@@ -398,8 +398,8 @@ class TestPuzzleMix:
         assert fixed.mix.lam.tolist() == [0.5] * 4
 
     def test_only_numbers_of_blocks_that_divide_the_image(self):
-        found = {PuzzleMix().draw(Step(torch.Size([1, 1, 28, 28])), generator(seed)).puzzle.n for seed in range(40)}
-        assert found == {2, 4}
+        found = {PuzzleMix().draw(Step(torch.Size([1, 1, 28, 28])), generator(seed)).puzzle.cells for seed in range(40)}
+        assert found == {(2, 2), (4, 4)}
         with pytest.raises(ValueError, match=r"none of blocks=\[8, 16\] divides images of 28x28"):
             PuzzleMix(blocks=[8, 16]).draw(Step(torch.Size([1, 1, 28, 28])), generator())
         with pytest.raises(ValueError, match="use mixup"):
@@ -471,3 +471,62 @@ class TestPuzzleMix:
         for text in ("lam=0.5, alpha=2", "transport=false, transport_cost=1", "smoothness=0, local=1"):
             with pytest.raises(ValueError, match="no effect"):
                 parse(f"puzzlemix({text}) | one_hot")
+
+
+class TestSequences:
+    """Embedded tokens ``(B, L, D)``: an image of one row."""
+
+    @pytest.mark.parametrize("mixer", [PuzzleMix(), PuzzleMix(solver="swap"), PuzzleMix(labels=4)])
+    @pytest.mark.parametrize("shape", [(1, 1, 3), (5, 3, 2), (4, 13, 5), (3, 64, 4)])
+    def test_words_stay_where_they_are(self, mixer, shape):
+        inputs, saliency = rand(*shape), rand(*shape[:2], seed=1) ** 6
+        for seed in range(6):
+            drawn = settled(mixer, inputs, saliency, seed=seed)
+            rows, columns = drawn.puzzle.cells
+            assert rows == 1
+            assert columns <= max(mixer.blocks)
+            width = -(-shape[1] // columns)
+            mask = torch.stack([drawn.puzzle.mask[:, 0, place // width] for place in range(shape[1])], 1)
+            other = inputs[drawn.mix.partner]
+            expected = mask[..., None] * inputs + (1 - mask[..., None]) * other
+            torch.testing.assert_close(mixer.blend(inputs, drawn), expected)
+            torch.testing.assert_close(drawn.mix.lam, mask.double().mean(1), atol=1e-7, rtol=0)
+
+    def test_as_many_blocks_as_were_asked_for_or_as_there_is_room(self):
+        def columns(length, n):
+            return PuzzleMix(blocks=[n]).draw(Step(torch.Size([2, length, 3])), generator()).puzzle.cells[1]
+
+        # of 20 words in at most 16 blocks each has 2, so there are 10; of 5 in at most 4 there are 3, the last with one
+        assert [columns(*case) for case in ((16, 4), (20, 16), (5, 4), (1, 16), (37, 8))] == [4, 10, 3, 1, 8]
+
+    def test_a_sentence_by_hand(self):
+        """Without prior or smoothness each block shows whose share is larger; the last block has one word."""
+        saliency = torch.tensor([[6.0, 2.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 3.0, 4.0]])
+        inputs = torch.arange(10.0).reshape(2, 5, 1)
+        mixer = PuzzleMix(blocks=[4], smoothness=0, prior=0)
+        drawn = settled(mixer, inputs, saliency, Mix(torch.tensor([1, 0]), 0.5))
+        assert drawn.puzzle.mask[:, 0].tolist() == [[1, 0, 0], [0, 1, 1]]
+        assert drawn.mix.lam.tolist() == [0.4, 0.6], "shares of the five words, not of the three blocks"
+        assert mixer.blend(inputs, drawn)[..., 0].tolist() == [[0, 1, 7, 8, 9], [0, 1, 7, 8, 9]]
+
+    def test_a_row_costs_what_a_straight_cut_through_an_image_costs(self):
+        """The same halves as an image of equal rows and as one row: the same energy of every cut between columns."""
+        n, smoothness, local = 4, 1.2, 0.5
+        image = rand(2, 3, 1, n).expand(2, 3, n, n)
+        partner = torch.tensor([1, 0])
+        found = []
+        for rows in (n, 1):
+            part, cells = image[:, :, :rows], (rows, n)
+            salient = shares(torch.ones(2, rows, n), 1, 1)
+            gaps = vertical_gaps(part, partner, cells), horizontal_gaps(part, partner, cells)
+            whole = costs(salient, partner, *gaps, torch.zeros(2, 3).double(), smoothness, local)
+            labels = torch.tensor([0, 0, 2, 2]).expand(2, rows, n).numpy()
+            flat = np.zeros_like(labels)
+            found.append((energy(labels, whole) - energy(flat, whole)) / (rows * n))
+        # whole numbers: a unit is 1/1000 of a cell's share, and the image has 4 n n of them cut off
+        assert np.abs(found[0] - found[1]).max() < 4 * (n + 2)
+        assert found[1].max() > 100
+
+    def test_a_saliency_of_pixels_is_none_of_words(self):
+        with pytest.raises(ValueError, match=r"of shape \(2, 6\)"):
+            settled(PuzzleMix(), rand(2, 6, 3), rand(2, 6, 3))

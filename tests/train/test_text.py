@@ -12,9 +12,6 @@ from levelhead.train import Run, make_recipe
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.trainer import Stopped, Trainer
 
-#: Methods that need pixels.
-IMAGES_ONLY = ("puzzlemix", "lamix_puzzle")
-
 
 @pytest.fixture(scope="module")
 def moods(tmp_path_factory):
@@ -49,7 +46,7 @@ def trained(moods, checkpoints=None, stop=lambda: False, **kwargs) -> Trainer:
     return trainer
 
 
-@pytest.mark.parametrize("method", [name for name in lh.methods() if name not in IMAGES_ONLY])
+@pytest.mark.parametrize("method", lh.methods())
 def test_every_method_trains_on_texts(moods, method):
     trainer = trained(moods, method=method, epochs=1)
     assert np.isfinite(trainer.logits("test")).all()
@@ -76,8 +73,3 @@ def test_stopped_it_goes_on_to_the_same_bits(moods, tmp_path, method):
     with pytest.raises(Stopped):
         trained(moods, checkpoints, lambda: next(steps) == 5, method=method)
     assert np.array_equal(trained(moods, checkpoints, method=method).logits("test"), expected)
-
-
-def test_images_only_says_so(moods):
-    with pytest.raises(ValueError, match="puzzlemix cuts images"):
-        trained(moods, method="puzzlemix")

@@ -2,7 +2,7 @@
 
 The labels are ordered and the disagreement w (i - j)^2 is convex, so one cut of a layered graph is exact (Ishikawa
 2003). The released code swaps pairs of labels until nothing improves, which is a local optimum; ``swap`` is that.
-Shapes: B batch, n rows and columns, m labels; see ``Costs``.
+Shapes: B batch, R rows and S columns, m labels; see ``Costs``.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ Labels = NDArray[np.int64]
 
 
 def energy(labels: Labels, costs: Costs) -> NDArray[np.int64]:
-    """The cost of labellings ``(B, n, n)`` of a batch, or of many of one image: ``(B,)``."""
+    """The cost of labellings ``(B, R, S)`` of a batch, or of many of one image: ``(B,)``."""
     own = np.take_along_axis(costs.unary, labels[..., None], -1)[..., 0].sum((1, 2))
     down = (costs.down * np.diff(labels, axis=1) ** 2).sum((1, 2))
     return own + down + (costs.right * np.diff(labels, axis=2) ** 2).sum((1, 2))
 
 
 def cut(costs: Costs) -> Labels:
-    """The labelling of least energy ``(B, n, n)``, by one cut of a layered graph.
+    """The labelling of least energy ``(B, R, S)``, by one cut of a layered graph.
 
     Label i is written as m-1 nodes, x_k = 1 where i >= k, and with L = m - 1
 
@@ -90,7 +90,7 @@ def _exchange(labels: Labels, low: int, high: int, costs: Costs) -> Labels:
 
 
 def _edges(cells: Any, down: Any, right: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """First ends, second ends and weights of the vertical, then the horizontal pairs: views of ``cells (B, n, n)``."""
+    """First ends, second ends and weights of the vertical, then the horizontal pairs: views of ``cells (B, R, S)``."""
     yield cells[:, :-1], cells[:, 1:], down
     yield cells[:, :, :-1], cells[:, :, 1:], right
 

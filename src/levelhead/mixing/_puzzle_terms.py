@@ -1,8 +1,8 @@
 """The costs of a puzzle: what it takes a block to show one image or the other, and neighbours to disagree.
 
 Label 0 means image 1 (the original), label m-1 image 2 (the partner), those between a blend. All costs are whole
-numbers, 1000 n^2 times the paper's and truncated, as in the released code, so that two energies are equal or not.
-Shapes: B batch, H, W; n blocks a side; m labels.
+numbers, 1000 RS times the paper's and truncated, as in the released code, so that two energies are equal or not.
+Shapes: B batch, H, W; R rows and S columns of blocks, n by n in the paper; m labels.
 """
 
 import math
@@ -18,9 +18,9 @@ _PATCH = 4
 
 
 class Costs(NamedTuple):
-    """The energy of a labelling: ``unary (B, n, n, m)`` of every cell and label, plus w (i - j)^2 over neighbours.
+    """The energy of a labelling: ``unary (B, R, S, m)`` of every cell and label, plus w (i - j)^2 over neighbours.
 
-    ``down (B, n-1, n)`` holds w of a cell and the one below, ``right (B, n, n-1)`` of a cell and the one beside it;
+    ``down (B, R-1, S)`` holds w of a cell and the one below, ``right (B, R, S-1)`` of a cell and the one beside it;
     both at least 0. int64.
     """
 
@@ -32,7 +32,7 @@ class Costs(NamedTuple):
 class Gaps(NamedTuple):
     """How badly neighbouring blocks fit when the first shows image a and the second image c: ``d10`` is a=1, c=2.
 
-    "First" is the upper or the left block. Each is ``(B, n-1, n)`` for vertical pairs, ``(B, n, n-1)`` for horizontal.
+    "First" is the upper or the left block. Each is ``(B, R-1, S)`` for vertical pairs, ``(B, R, S-1)`` for horizontal.
     """
 
     d00: Tensor
@@ -63,24 +63,24 @@ def unit_range(images: Tensor) -> Tensor:
     return (images - low) / (high - low).where(high > low, 1.0)
 
 
-def vertical_gaps(images: Tensor, partner: Tensor, n: int) -> Gaps:
+def vertical_gaps(images: Tensor, partner: Tensor, cells: tuple[int, int]) -> Gaps:
     """What the borders of blocks and those below differ by; ``images (B, C, H, W)`` in [0, 1]. float64 on the CPU."""
-    height, width = images.shape[2] // n, images.shape[3] // n
+    height, width = images.shape[2] // cells[0], images.shape[3] // cells[1]
     patch = _patch(height)
     pooled = pool(images, patch, _patch(width))
     rows = height // patch  # of patches in a block
     above, below = pooled[:, :, rows - 1 : -1 : rows], pooled[:, :, rows::rows]
 
     def gap(first: Tensor, second: Tensor) -> Tensor:
-        return (first - second).abs().mean(1).unflatten(2, (n, -1)).mean(3).double().cpu()
+        return (first - second).abs().mean(1).unflatten(2, (cells[1], -1)).mean(3).double().cpu()
 
     d11 = gap(above, below)
     return Gaps(d11[partner.cpu()], gap(above[partner], below), gap(above, below[partner]), d11)
 
 
-def horizontal_gaps(images: Tensor, partner: Tensor, n: int) -> Gaps:
+def horizontal_gaps(images: Tensor, partner: Tensor, cells: tuple[int, int]) -> Gaps:
     """Likewise for blocks and those to their right."""
-    return Gaps(*(each.mT for each in vertical_gaps(images.mT, partner, n)))
+    return Gaps(*(each.mT for each in vertical_gaps(images.mT, partner, (cells[1], cells[0]))))
 
 
 def label_prior(lam: Tensor, labels: int) -> Tensor:
@@ -108,11 +108,12 @@ def costs(
 ) -> Costs:
     """All costs of a batch of puzzles, as whole numbers.
 
-    ``salient (B, n, n)`` is image 1's share of saliency in each block, ``prior (B, m)`` every label's cost in a whole
+    ``salient (B, R, S)`` is image 1's share of saliency in each block, ``prior (B, m)`` every label's cost in a whole
     image, to be spread over its cells. Showing image 1 in a block costs image 2's saliency there, and the reverse.
     """
-    n, labels = salient.shape[-1], prior.shape[1]
-    beta = smoothness / (16 * n)
+    rows, columns, labels = *salient.shape[1:], prior.shape[1]
+    # a straight cut through an image costs smoothness / 16 however many cells it passes, and so does one through a row
+    beta = smoothness / (16 * min(rows, columns))
     show_first, show_second = salient[partner.cpu()].clone(), salient.clone()
     weights = []
     for gaps, ahead, behind in (
@@ -126,8 +127,10 @@ def costs(
         show_second[behind] += two_behind
         weights.append((apart + beta).numpy())
     t = torch.linspace(0, 1, labels, dtype=torch.float64)
-    unary = (1 - t) * show_first.unsqueeze(-1) + t * show_second.unsqueeze(-1) + (prior / n**2)[:, None, None]
-    scale = 1000 * n**2
+    unary = (
+        (1 - t) * show_first.unsqueeze(-1) + t * show_second.unsqueeze(-1) + (prior / (rows * columns))[:, None, None]
+    )
+    scale = 1000 * rows * columns
     # t_i - t_j is (i - j) / (m - 1): times (m - 1)^2 everything stays whole
     whole = (unary.numpy() * scale).astype(np.int64) * (labels - 1) ** 2
     across, along = ((each * scale).astype(np.int64).clip(min=0) for each in weights)

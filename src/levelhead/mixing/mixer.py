@@ -29,13 +29,13 @@ class Step(NamedTuple):
 
 
 class Puzzle(NamedTuple):
-    """PuzzleMix's plan, ``n`` by ``n`` blocks. Once settled: the masks, and which block each place shows.
+    """PuzzleMix's plan, ``cells`` (R rows, S columns) of blocks. Once settled: the masks, and which block shows where.
 
-    ``mask (B, n, n)`` is the original's part. ``moves`` are the originals' and the partners' plans, each ``(B, N)``
+    ``mask (B, R, S)`` is the original's part. ``moves`` are the originals' and the partners' plans, each ``(B, N)``
     over the cells of ``grid`` (rows, columns); none where nothing is transported.
     """
 
-    n: int
+    cells: tuple[int, int]
     mask: Tensor | None = None
     grid: tuple[int, int] = (0, 0)
     moves: tuple[Tensor, Tensor] | None = None
@@ -59,8 +59,8 @@ class Mixer(Member):
     """Base of the mixers.
 
     What a mixer asks of whoever calls it is declared: ``needs_saliency`` (the size of the loss's gradient at every
-    pixel, which costs one more pass), ``hidden`` (mixing at a layer, named in ``layers`` or found). ``spatial`` says
-    that different pixels come from different examples, so that label maps are blended like images.
+    pixel or word, which costs one more pass), ``hidden`` (mixing at a layer, named in ``layers`` or found).
+    ``spatial`` says that different pixels come from different examples, so that label maps are blended like images.
     """
 
     needs_saliency: ClassVar[bool] = False
@@ -95,7 +95,7 @@ class Mixer(Member):
         raise NotImplementedError
 
     def settle(self, inputs: Tensor, drawn: Drawn, saliency: Tensor | None = None) -> Drawn:
-        """Finish a plan that depends on what is in the batch; ``saliency (B, H, W)`` where it was asked for."""
+        """Finish a plan that depends on what is in the batch; ``saliency (B, H, W)`` or ``(B, L)`` where asked for."""
         return drawn
 
     def blend(self, inputs: Tensor, drawn: Drawn) -> Tensor:

@@ -19,6 +19,10 @@ transport_size 0). ``lam`` fixes lam, as LaMix does with 0.5.
 Composes with dense label maps, which are blended with the same masks. Needs images whose sides some n divides. A given
 pairing may have a lam for every example; a lam of exactly 0 or 1 leaves partner or original whole.
 
+Sequences ``(B, L, D)``, the embedded tokens of a text, are an image of one row (the authors have images only): at most
+n blocks of ceil(L/n) tokens beside each other, the last of them maybe shorter, and one cut between two blocks costs
+what a straight cut through an image does. Nothing is transported: in a text places carry meaning.
+
 Deviations from the released code. The cut is exact where theirs swaps labels until nothing improves; ``solver=swap`` is
 theirs, written anew. Negative pairwise weights are set to zero (with images in [0, 1] there are none while local is at
 most 1). Borders are compared after mapping each channel of the batch to [0, 1] by its own minimum and maximum, since a
@@ -32,6 +36,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from levelhead.errors import need
 from levelhead.member import choice, flag, number, whole, wholes
@@ -81,28 +86,19 @@ class PuzzleMix(Mixer):
 
     def draw(self, step: Step, generator: torch.Generator) -> Drawn:
         """Partner, lam and the number of blocks; the mask waits for the batch's saliency."""
-        if len(step.shape) != 4:
-            raise ValueError(
-                f"puzzlemix cuts images (B, C, H, W) into blocks, but the inputs have shape {tuple(step.shape)}; "
-                "use mixup"
-            )
-        size, _, height, width = step.shape
-        fitting = [n for n in self.blocks if height % n == 0 and width % n == 0]
-        if not fitting:
-            raise ValueError(
-                f"puzzlemix: none of blocks={list(self.blocks)} divides images of {height}x{width}; "
-                "resize them, or give blocks= that divide both sides"
-            )
+        grids, size = self._grids(step.shape), step.shape[0]
         if step.given is not None:
             mix = Mix(step.given.partner, given_lam(step.given, size))
         else:
             partner = shuffle(size, generator)
             lam = beta(self.alpha, 1, generator) if self.lam is None else torch.tensor([self.lam], dtype=torch.float64)
             mix = Mix(partner, lam.expand(size))
-        return Drawn(mix, puzzle=Puzzle(fitting[int(torch.randint(len(fitting), (), generator=generator))]))
+        return Drawn(mix, puzzle=Puzzle(grids[int(torch.randint(len(grids), (), generator=generator))]))
 
     def settle(self, inputs: Tensor, drawn: Drawn, saliency: Tensor | None = None) -> Drawn:
-        """Masks and moves from the ``saliency (B, H, W)``, the size of the gradient at each pixel; lam becomes mean M.
+        """Masks and moves from the size of the gradient at each pixel or token; lam becomes mean M.
+
+        ``inputs (B, C, H, W)`` with ``saliency (B, H, W)``, or ``(B, L, D)`` with ``(B, L)``.
 
         Raises ``ValueError`` for a saliency that is missing, of another shape, negative or not finite.
         """
@@ -110,13 +106,16 @@ class PuzzleMix(Mixer):
         assert puzzle is not None
         assert isinstance(lam, Tensor)
         saliency = _checked(saliency, inputs)
-        n, height, width = puzzle.n, inputs.shape[2] // puzzle.n, inputs.shape[3] // puzzle.n
-        images, pairs = unit_range(inputs), partner.to(inputs.device)
+        text = inputs.ndim == 3
+        if text:
+            inputs, saliency = inputs.mT.unsqueeze(2), saliency.unsqueeze(1)
+        height, width = (-(-side // cells) for side, cells in zip(inputs.shape[2:], puzzle.cells))
+        images, pairs = _filled(unit_range(inputs), width, "replicate"), partner.to(inputs.device)
         terms = costs(
-            shares(saliency, height, width),
+            shares(_filled(saliency, width, "constant"), height, width),
             partner,
-            vertical_gaps(images, pairs, n),
-            horizontal_gaps(images, pairs, n),
+            vertical_gaps(images, pairs, puzzle.cells),
+            horizontal_gaps(images, pairs, puzzle.cells),
             self.prior * label_prior(lam.cpu(), self.labels),
             self.smoothness,
             self.local,
@@ -126,30 +125,51 @@ class PuzzleMix(Mixer):
         end = lam.cpu().float()[:, None, None]
         mask = torch.where((end == 0) | (end == 1), end, mask)
         puzzle = puzzle._replace(mask=mask.to(inputs.device))
-        if self.transport:
+        if self.transport and not text:
             puzzle = self._moved(puzzle, mask, partner.cpu(), saliency)
-        ratio = mask.double().mean((1, 2)).to(lam.device, lam.dtype)
+        shown = _enlarge(mask, 1, width)[:, :, : inputs.shape[3]]
+        ratio = shown.double().mean((1, 2)).to(lam.device, lam.dtype)
         return drawn._replace(mix=Mix(partner, ratio), puzzle=puzzle)
 
     def blend(self, inputs: Tensor, drawn: Drawn) -> Tensor:
-        """The puzzle of any maps ``(B, K, H, W)`` of the images' height and width."""
+        """The puzzle of any maps ``(B, K, H, W)`` of the images' height and width, or of sequences ``(B, L, D)``."""
         puzzle, partner = drawn.puzzle, drawn.mix.partner.to(inputs.device)
         assert puzzle is not None, "draw before blend"
         assert puzzle.mask is not None, "settle before blend"
         original, other = inputs, inputs[partner]
         if puzzle.moves is not None:
             original, other = (rearrange(x, move, *puzzle.grid) for x, move in zip((original, other), puzzle.moves))
-        mask = _enlarge(puzzle.mask, inputs.shape[2], inputs.shape[3]).unsqueeze(1)
+        sides = (1, inputs.shape[1]) if inputs.ndim == 3 else inputs.shape[2:]
+        mask = _enlarge(puzzle.mask, *(-(-side // cells) for side, cells in zip(sides, puzzle.cells)))
+        mask = mask[:, 0, : sides[1], None] if inputs.ndim == 3 else mask.unsqueeze(1)
         return torch.lerp(other, original, mask.to(inputs))
 
+    def _grids(self, shape: torch.Size) -> list[tuple[int, int]]:
+        """The grids of blocks, ``(rows, columns)``, that inputs of a shape can have."""
+        if len(shape) == 3:
+            return [(1, -(-shape[1] // -(-shape[1] // n))) for n in self.blocks]
+        if len(shape) != 4:
+            raise ValueError(
+                "puzzlemix cuts images (B, C, H, W) or embedded sequences (B, L, D) into blocks, but the inputs have "
+                f"shape {tuple(shape)}; use mixup"
+            )
+        height, width = shape[2:]
+        fitting = [(n, n) for n in self.blocks if height % n == 0 and width % n == 0]
+        if not fitting:
+            raise ValueError(
+                f"puzzlemix: none of blocks={list(self.blocks)} divides images of {height}x{width}; "
+                "resize them, or give blocks= that divide both sides"
+            )
+        return fitting
+
     def _moved(self, puzzle: Puzzle, mask: Tensor, partner: Tensor, saliency: Tensor) -> Puzzle:
-        height, width = saliency.shape[1] // puzzle.n, saliency.shape[2] // puzzle.n
+        height, width = (side // cells for side, cells in zip(saliency.shape[1:], puzzle.cells))
         size = self.transport_size
         if 0 < size < min(height, width) and height % size == 0 and width % size == 0:
             height = width = size
         salient = shares(saliency, height, width)
         grid = (salient.shape[1], salient.shape[2])
-        places = _enlarge(mask, *grid)
+        places = _enlarge(mask, *(side // cells for side, cells in zip(grid, puzzle.cells)))
         # one call for both: the originals, then the partners
         moves = plan(torch.cat([places, 1 - places]), torch.cat([salient, salient[partner]]), self.transport_cost)
         first, second = moves.to(puzzle.mask.device if puzzle.mask is not None else moves.device).chunk(2)
@@ -157,16 +177,23 @@ class PuzzleMix(Mixer):
 
 
 def _enlarge(mask: Tensor, height: int, width: int) -> Tensor:
-    """``mask (B, n, n)`` with every cell repeated, to ``(B, height, width)``."""
-    rows, columns = height // mask.shape[1], width // mask.shape[2]
-    return mask.repeat_interleave(rows, 1).repeat_interleave(columns, 2)
+    """``mask (B, R, S)`` with every cell made ``height`` by ``width`` of itself."""
+    return mask.repeat_interleave(height, 1).repeat_interleave(width, 2)
+
+
+def _filled(values: Tensor, width: int, how: str) -> Tensor:
+    """Maps ``(B, ..., 1, L)`` made longer, to whole blocks of ``width``: by zeros, or by their last place."""
+    missing = -values.shape[-1] % width
+    return pad(values, (0, missing, 0, 0), how) if missing else values
 
 
 def _checked(saliency: Tensor | None, inputs: Tensor) -> Tensor:
-    wanted = (inputs.shape[0], *inputs.shape[2:])
+    wanted = inputs.shape[:2] if inputs.ndim == 3 else (inputs.shape[0], *inputs.shape[2:])
     if saliency is None or saliency.shape != wanted:
         came = "none" if saliency is None else str(tuple(saliency.shape))
-        raise ValueError(f"puzzlemix needs a saliency of shape {wanted}, the size of the gradient, but got {came}")
+        raise ValueError(
+            f"puzzlemix needs a saliency of shape {tuple(wanted)}, the size of the gradient, but got {came}"
+        )
     if not bool((saliency >= 0).all() and torch.isfinite(saliency).all()):
         raise ValueError(
             "puzzlemix: the saliency must be finite and not negative; did the loss or the weights diverge?"
