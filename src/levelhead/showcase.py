@@ -85,6 +85,7 @@ def _facts(facts: Facts) -> dict[str, Any]:
             "resized_crop": facts.augment.window,
             "crop_size": facts.augment.size,
             "jitter": str(facts.augment.jitter),
+            "words": facts.augment.words,
         },
         "licence": facts.licence,
         "citation": facts.citation,
