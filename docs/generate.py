@@ -48,11 +48,10 @@ def data_sets() -> str:
     ]
     for name in names():
         facts = FACTS[name]
-        augment = [f"crop {facts.augment.crop}"] * bool(facts.augment.crop) + ["flip"] * facts.augment.flip
         sizes = [f"{facts.sizes[role]:,}" if role in facts.sizes else "-" for role in ("train", "val", "test")]
         cells = (
             *(f"`{name}`", f"[{facts.title}]({facts.homepage})" if facts.homepage != "none" else facts.title),
-            *(facts.kind, f"{facts.num_classes:,}", " / ".join(sizes), " and ".join(augment) or "no"),
+            *(facts.kind, f"{facts.num_classes:,}", " / ".join(sizes), facts.augment.words),
             *(facts.licence, facts.citation),
         )
         lines.append(f"| {' | '.join(cells)} |")

@@ -81,10 +81,13 @@ Fit = Annotated[
     str | None,
     typer.Option(metavar="cover|central|letterbox|stretch", rich_help_panel=_DATA,
                  help="How images get their size: cut at the centre (cover, the default; central: of 8/7 of the size, "
-                      "as for ImageNet), whole on black, distorted."),
+                      "as for ImageNet), whole on black (the default with masks), distorted."),
 ]  # fmt: skip
 SkipBroken = Annotated[
-    bool, typer.Option("--skip-broken", rich_help_panel=_DATA, help="Go on without images that cannot be read.")
+    bool,
+    typer.Option(
+        "--skip-broken", rich_help_panel=_DATA, help="Go on without images (and their masks) that cannot be read."
+    ),
 ]
 TrainSize = Annotated[
     int | None, typer.Option(rich_help_panel=_DATA, help="Use a stratified part of train of this size.")
@@ -141,6 +144,16 @@ ResizedCrop = Annotated[
     float | None,
     typer.Option(rich_help_panel=_TRAINING, metavar="SHARE",
                  help="Random window of at least this share of the original image, scaled: 0.08 as for ImageNet."),
+]  # fmt: skip
+CropSize = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="SIDE",
+                 help="Train on random windows of larger images; ask about their centre, of maps about the whole."),
+]  # fmt: skip
+Jitter = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_TRAINING, metavar="AMOUNTS",
+                 help="Random colours: 0.4, or 'brightness=0.3, contrast=0.3, saturation=0.1, hue=0.1, prob=0.5'."),
 ]  # fmt: skip
 DropLast = Annotated[
     bool | None, typer.Option("--drop-last", rich_help_panel=_TRAINING, help="Leave out a last, smaller update.")
@@ -326,6 +339,8 @@ def compare(
     crop: Crop = None,
     flip: Flip = None,
     resized_crop: ResizedCrop = None,
+    crop_size: CropSize = None,
+    jitter: Jitter = None,
     drop_last: DropLast = None,
     accumulate: Accumulate = None,
     warmup: Warmup = None,
@@ -404,6 +419,8 @@ def train(
     crop: Crop = None,
     flip: Flip = None,
     resized_crop: ResizedCrop = None,
+    crop_size: CropSize = None,
+    jitter: Jitter = None,
     drop_last: DropLast = None,
     accumulate: Accumulate = None,
     warmup: Warmup = None,
@@ -895,7 +912,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
     from levelhead.compare.probing import wanted as wanted_probes
     from levelhead.compare.settings import PRECISIONS, Comparison, distinct, find_devices, starting_weights
     from levelhead.data import load
-    from levelhead.train import Recipe, check_records, make_recipe
+    from levelhead.train import Recipe, augmented, check_records, make_recipe
     from levelhead.train.class_weights import written_weights
     from levelhead.train.processes import first_alone, started
 
@@ -930,7 +947,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         "fit",
         "skip_broken",
     )
-    if given["resized_crop"] is not None:
+    if given["resized_crop"]:
         if given["stream"] == "never":
             raise ValueError(
                 "--resized-crop reads the original images again and again, so they stream: not --stream never"
@@ -938,12 +955,8 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         given = {**given, "stream": "always"}
     with first_alone(devices[0].split(":")[0], given["precision"]):
         data = load(given["data"], **{name: given[name] for name in names}, needs_val=asked.needs_val)
-    if data.kind in ("image", "segmentation"):
-        usual = {} if given["recipe"] else {"crop": data.augment.crop, "flip": data.augment.flip}
-        chosen |= {name: value for name, value in usual.items() if chosen[name] is None}
-    elif chosen["crop"] or chosen["flip"] or chosen["resized_crop"]:
-        what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
-        raise ValueError(f"--crop and --flip are for images, but {data.name} holds {what}")
+    recipe = make_recipe(data.name, data.kind, given["recipe"], **augmented(data, given["recipe"], chosen))
+    data = data.cut(recipe.crop_size)
     kind = devices[0].split(":")[0]
     network = models.auto(data.kind, kind) if given["model"] == "auto" else given["model"]
     network = models.with_pretrained(network, given["pretrained"])
@@ -952,7 +965,7 @@ def _plan(given: dict[str, Any], wanted: list[str], seeds: tuple[int, ...]) -> "
         methods=methods,
         seeds=seeds,
         network=network,
-        recipe=make_recipe(data.name, data.kind, given["recipe"], **chosen),
+        recipe=recipe,
         devices=devices,
         precision=given["precision"],
         threads=given["threads"],

@@ -328,6 +328,7 @@ def _one_of_each(asked: Asked, most: int = 6) -> tuple[Any, Any]:
     import numpy as np
 
     from levelhead.data import load
+    from levelhead.data.batches import centred
 
     identity = asked.folder.about["identity"]["data"]
     if identity["kind"] != "image":
@@ -336,11 +337,13 @@ def _one_of_each(asked: Asked, most: int = 6) -> tuple[Any, Any]:
     split = identity["split"]
     sizes = {name: split.get(name) for name in ("train_size", "cal_size", "test_size")}
     data = load(identity["name"], data_dir=asked.data_dir, split_seed=split["split_seed"], **sizes)
+    data = data.cut(identity["recipe"].get("crop_size", 0))
     test = data.splits["test"]
     order = sorted(range(len(names)), key=lambda column: names[column] not in ("bird", "frog"))
     there = [column for column in order if (test.labels == column).any()][:most]
     rows = np.array([np.flatnonzero(test.labels == column)[0] for column in there])
-    return images_of(test, rows), test.labels[rows]
+    images = images_of(test, rows)
+    return images if data.centre is None else centred(images, data.centre), test.labels[rows]
 
 
 def images_of(split: Any, rows: Any) -> Any:

@@ -50,7 +50,8 @@ class Trained:
     Attributes:
         folder: where it lies.
         about: the run's `run.json`: method, sentence, seed, recipe, history.
-        inputs: the run's `inputs.json`: `kind`, `shape` of one example, `mean`, `std`, `words`, `fit`.
+        inputs: the run's `inputs.json`: `kind`, `shape` of one example, `mean`, `std`, `words`, `fit`; `whole`, the
+            height and width that images are brought to where the network is shown their centre.
         classes: class names, in the order of the columns.
         model: the network alone, in eval mode: normalised inputs to logits.
         objective: the method around it; `objective.predict` averages passes where the method does.
@@ -70,6 +71,11 @@ class Trained:
     def shape(self) -> tuple[int, ...]:
         """Of one example: `(C, H, W)`, `(D,)` or `(L,)`."""
         return tuple(self.inputs["shape"])
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """Of one example before its centre is cut out, where that is done; else the `shape`."""
+        return tuple(self.inputs.get("whole", self.shape))
 
     @property
     def model(self) -> nn.Module:
@@ -235,7 +241,7 @@ def predict_source(
         return _unlabelled(trained, folder, meta)
     found = read_alike(
         where,
-        shape=trained.shape if is_image else (),
+        shape=trained.whole if is_image else (),
         fit=trained.inputs.get("fit", "cover"),
         data_dir=data_dir,
         label=label,
@@ -267,9 +273,10 @@ def _unlabelled(trained: Trained, folder: Path, meta: dict[str, str]) -> Predict
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.name[0] != ".")
     if not paths:
         raise ValueError(f"{folder} holds no images (endings: {' '.join(sorted(ENDINGS))})")
-    channels, height, width = trained.shape
+    channels, height, width = trained.whole
     form = Form(1 if channels == 1 else 3, height, width, trained.inputs.get("fit", "cover"))
-    images = brought_to(trained.shape, np.stack([decode(str(path), path, form) for path in paths]), str(folder))
+    images = np.stack([decode(str(path), path, form) for path in paths])
+    images = brought_to(trained.shape, images, str(folder), trained.whole)
     return Predictions(
         labels=np.zeros(len(paths), np.int64),
         logits=trained.logits(images),
@@ -315,7 +322,7 @@ def _read_as(trained: Trained, found: Source, inputs: np.ndarray, where: str) ->
             f"{where} holds data of kind {found.kind}, but the run was trained on {trained.inputs['kind']}"
         )
     if found.words is None:
-        return brought_to(trained.shape, inputs, where)
+        return brought_to(trained.shape, inputs, where, trained.whole)
     ids = {word: index for index, word in enumerate(trained.inputs["words"])}
     own = np.array([ids.get(word, 1) for word in found.words], dtype=np.int32)
     own[0] = 0

@@ -300,7 +300,7 @@ def cub(folder: Path) -> Truths:
     truths = {}
     for role, mark in (("train", 1), ("test", 0)):
         chosen = [(label, folder / "images" / path) for label, path, trained in images if trained == mark]
-        truths[role] = photographs([path for _, path in chosen], [label for label, _ in chosen], (30, 40), 224)
+        truths[role] = photographs([path for _, path in chosen], [label for label, _ in chosen], (30, 40), 256)
     return truths
 
 

@@ -10,7 +10,7 @@ import levelhead as lh
 from levelhead.cli import app
 from levelhead.data import load
 
-from .layouts import write_tree
+from .layouts import write_pairs, write_tree
 from .photographs import BROKEN, write_photographs
 
 QUICK = ("--epochs", "1", "--model", "mlp")
@@ -51,6 +51,28 @@ def test_photographs_with_broken_ones(tmp_path):
     status, _, errors = call(*command, *options[:-2])
     assert status == 2
     assert "recipe.class_weights (balanced there, not said here)" in errors
+
+
+def test_images_with_masks_and_broken_ones(tmp_path):
+    folder, out = tmp_path / "street", tmp_path / "out"
+    write_pairs(folder, {"train": 6, "cal": 3, "test": 3})
+    for name in ("train/images/02.png", "test/masks/01.png"):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-150])
+    command = ("train", "--data", folder, "--epochs", "1", "--image-size", "16", "--out", out)
+    status, _, errors = call(*command)
+    assert status == 2
+    assert "2 of 12 pairs of image and mask cannot be used" in errors
+    status, _, errors = call(*command, "--skip-broken", "--fit", "central")
+    assert status == 2
+    assert "images with masks take letterbox" in errors
+    assert not out.exists()
+    status, _, errors = call(*command, "--skip-broken", "--fit", "cover")
+    assert status == 0, errors
+    assert "Note: 2 pairs of image and mask that cannot be used were left out (1 of train, 1 of test):" in errors
+    about = json.loads((out / "comparison.json").read_text())
+    split = about["identity"]["data"]["split"]
+    assert split["broken"] == {"train": ["train/images/02.png"], "test": ["test/masks/01.png"]}
+    assert (split["fit"], split["sizes"]) == ("cover", {"train": 5, "cal": 3, "test": 2})
 
 
 def test_a_run_reads_other_images_as_it_read_its_own(tmp_path):

@@ -359,7 +359,8 @@ def test_sets_of_photographs_take_a_fit_and_go_on_without_what_is_broken(maker: 
     folder = tmp_path / FACTS[maker.name].folders[0]
     truths = maker.write(folder)
     usual = read_source(maker.name, data_dir=tmp_path)
-    assert usual.facts.get("fit", "cover") == ("cover" if maker.name == "tiny-imagenet" else "central")
+    fits = {"tiny-imagenet": "cover", "imagenet": "central", "cub-200-2011": "stretch"}
+    assert usual.facts.get("fit", "cover") == fits[maker.name]
     assert read_source(maker.name, data_dir=tmp_path, fit="letterbox", image_size=50).facts["fit"] == "letterbox"
     victims = [usual.parts[role].encoded.where(0) for role in ("train", "test")]
     for path in map(Path, victims):

@@ -166,11 +166,15 @@ def colours(folder, name):
     [
         (lambda f: remove(f, "train/masks/01.png"), r"image .*01.png has no mask .*\(1 of 4 images have none\)"),
         (lambda f: remove(f, "test/images/02.png"), r"mask .*02.png has no image"),
-        (lambda f: paint(f, "train/masks/00.png", 1, (24, 30)), r"00.png is 24x30 but its image 00.png is 24x32"),
+        (lambda f: paint(f, "train/masks/00.png", 1, (24, 30)), r"00.png \(it is 24x30 but its image 00.png is 24x32"),
         (lambda f: paint(f, "test/masks/00.png", 7), r"test/masks/00.png: class 7 is in no mask of train"),
         (lambda f: colours(f, "cal/masks/00.png"), r"holds colours \(RGB\), not classes"),
-        (lambda f: (f / "cal/masks/00.png").write_bytes(b"no image"), r"00.png cannot be read as an image"),
-        (lambda f: cut_short(f, "test/masks/01.png"), r"01.png cannot be read as an image"),
+        (lambda f: (f / "cal/masks/00.png").write_bytes(b"no image"), r"masks/00.png \(it is of no format of images\)"),
+        (lambda f: cut_short(f, "test/masks/01.png"), r"1 of 9 pairs of image and mask cannot be used: .*masks/01.png"),
+        (
+            lambda f: cut_short(f, "test/images/01.png"),
+            r"1 of 9 pairs .*images/01.png \(.*; .*go on without it by --skip",
+        ),
         (lambda f: (f / "train/images/01.jpg").write_bytes(b""), r"have the same name"),
         (lambda f: (f / "classes.txt").write_text("a\nb\n"), r"class 2 at row \d+, column \d+ is outside 0 to 1"),
         (lambda f: (f / "classes.txt").write_text("a\na\n"), r"different class names"),
@@ -193,6 +197,110 @@ def test_masks_of_zero_and_255_are_explained(pairs):
             )
     with pytest.raises(ValueError, match="a mask of 0 and 255 as 0 and 1"):
         load(folder)
+
+
+def broken(folder):
+    """A cut image, a cut mask, an empty mask and a mask of another size; their names with the folder in front."""
+    cut_short(folder, "train/images/01.png")
+    cut_short(folder, "train/masks/02.png")
+    (folder / "cal/masks/00.png").write_bytes(b"")
+    paint(folder, "test/masks/02.png", 1, (24, 30))
+    return {"train": ["images/01.png", "masks/02.png"], "cal": ["masks/00.png"], "test": ["masks/02.png"]}
+
+
+def test_all_broken_pairs_are_named_at_once_wherever_the_first_is_found(pairs):
+    folder, _ = pairs
+    names = broken(folder)
+    with pytest.raises(ValueError, match=r"4 of 9 pairs of image and mask cannot be used: .*; replace") as caught:
+        load(folder)
+    assert all(f"{folder}/{role}/{name}" in str(caught.value) for role, each in names.items() for name in each)
+    for role in ("train", "cal", "test"):  # headers are whole, masks are whole: only pixels of images tell
+        for number in range(COUNTS[role]):
+            paint(folder, f"{role}/masks/{number:02d}.png", number % 2)
+    write_pairs(folder.parent / "again", COUNTS)
+    for name in ("train/images/00.png", "test/images/01.png"):
+        cut_short(folder.parent / "again", name)
+    with pytest.raises(ValueError, match=r"2 of 9 pairs .*train/images/00.png \(.*; .*test/images/01.png \("):
+        load(folder.parent / "again")
+
+
+def test_broken_pairs_are_left_out_and_the_others_are_as_they_were(pairs):
+    folder, written = pairs
+    names = broken(folder)
+    data = load(folder, skip_broken=True)
+    assert data.split_info["sizes"] == {"train": 2, "cal": 1, "test": 2}
+    assert data.split_info["broken"] == {role: [f"{role}/{name}" for name in each] for role, each in names.items()}
+    for role, kept in (("train", [0, 3]), ("cal", [1]), ("test", [0, 1])):
+        assert np.array_equal(data.splits[role].labels, np.stack([written[role][row][1] for row in kept]))
+        images = np.stack([written[role][row][0].transpose(2, 0, 1) for row in kept])
+        assert np.array_equal(data.splits[role].inputs, images)
+    note = next(note for note in data.notes if "left out" in note)
+    assert note.startswith("4 pairs of image and mask that cannot be used were left out (2 of train, 1 of cal, 1 of te")
+    assert load(folder.parent / "street", skip_broken=True).fingerprint == data.fingerprint
+    paint(folder, "test/masks/00.png", 7)  # what a mask means is never left out
+    with pytest.raises(ValueError, match="class 7 is in no mask of train"):
+        load(folder, skip_broken=True)
+
+
+def test_a_role_of_broken_pairs_alone_is_refused(pairs):
+    for number in range(2):
+        cut_short(pairs[0], f"cal/images/{number:02d}.png")
+    with pytest.raises(ValueError, match="none of the 2 pairs of image and mask of cal can be used"):
+        load(pairs[0], skip_broken=True)
+
+
+def test_known_sets_go_on_without_broken_pairs(tmp_path):
+    write_voc(tmp_path / "v")
+    folder = tmp_path / "v" / "VOCdevkit" / "VOC2012"
+    name = (folder / "ImageSets/Segmentation/val.txt").read_text().split()[1]
+    cut_short(folder, f"SegmentationClass/{name}.png")
+    write_pairs(tmp_path / "c" / "camvid", {"train": 3, "val": 2, "test": 2})
+    for role in ("train", "val", "test"):
+        root = tmp_path / "c" / "camvid"
+        shutil.move(root / role / "masks", root / f"{role}annot")
+        for image in (root / role / "images").iterdir():
+            shutil.move(image, root / role)
+        (root / role / "images").rmdir()
+    cut_short(tmp_path / "c" / "camvid", "train/02.png")
+    for source, root, counts in (
+        ("voc", tmp_path / "v", {"train": 4, "cal": 2, "test": 3}),
+        ("camvid", tmp_path / "c", {"train": 2, "cal": 2, "test": 2}),
+    ):
+        asked = {"data_dir": root, **({"cal_size": 2} if source == "voc" else {})}
+        with pytest.raises(ValueError, match=r"1 of .* pairs of image and mask cannot be used"):
+            load(source, **asked)
+        data = load(source, skip_broken=True, **asked)
+        assert data.split_info["sizes"] == counts
+        assert any("1 pair of image and mask that cannot be used was left out" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "cover", "stretch"])
+@pytest.mark.parametrize("size", [(24, 32), (20, 20), (12, 40), (48, 30)])
+def test_image_and_mask_are_brought_to_size_alike(tmp_path, fit, size):
+    """Large areas, so that the class of a pixel tells its colour away from their edges."""
+    write_pairs(tmp_path / "areas", COUNTS)
+    colours = np.array([30, 120, 210], np.uint8)
+    rng = np.random.default_rng(0)
+    for role, number in COUNTS.items():
+        for row in range(number):
+            mask = np.kron(rng.integers(0, 3, (3, 4)), np.ones((24, 24))).astype(np.uint8)
+            Image.fromarray(mask).save(tmp_path / "areas" / role / "masks" / f"{row:02d}.png")
+            Image.fromarray(colours[mask]).convert("RGB").save(tmp_path / "areas" / role / "images" / f"{row:02d}.png")
+    data = load(tmp_path / "areas", image_size=size, fit=fit)
+    assert data.split_info.get("fit", "letterbox") == fit
+    inputs, labels = data.splits["test"].inputs[:, 0], data.splits["test"].labels
+    used = labels != 255
+    assert bool(used.all()) == (fit != "letterbox" or size == (24, 32))
+    assert (inputs[~used] == 0).all()
+    alike = np.abs(inputs[used].astype(int) - colours[labels[used]]) < 40
+    assert alike.mean() > 0.8  # the others lie on the edges of areas, where colours are mixed
+    usual = load(tmp_path / "areas", image_size=size)
+    assert (usual.fingerprint == data.fingerprint) == (fit == "letterbox" or size == (24, 32))
+
+
+def test_a_border_is_not_cut_off_images_with_masks(pairs):
+    with pytest.raises(ValueError, match=r"fit=central cuts a border off every image.*letterbox .*cover .*or stretch"):
+        load(pairs[0], fit="central")
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "I;16", "RGB"])

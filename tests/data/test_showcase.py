@@ -1,6 +1,7 @@
 """`levelhead data`: the table, one set with its counts and examples, and what is not there."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -148,3 +149,14 @@ def test_the_examples_in_the_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_how_a_set_is_augmented_is_said():
+    for name, said in (
+        ("cub-200-2011", "windows of 224x224 and flip"),
+        ("cifar10", "crop 4 and flip"),
+        ("mnist", "no"),
+    ):
+        result = CliRunner().invoke(app, ["data", name, "--data-dir", "nowhere"])
+        assert result.exit_code == 0, result.output
+        assert re.search(rf"^augmented\s+{said}$", result.output, re.MULTILINE)

@@ -8,8 +8,10 @@ import pytest
 import safetensors.torch
 import torch
 from tests.train.runs import history, resumed, run_of, trained
+from typer.testing import CliRunner
 
 from levelhead import data, models
+from levelhead.cli import app
 from levelhead.train import Recipe, judging, make_recipe
 from levelhead.train.average import Average, tensors
 from levelhead.train.execute import execute
@@ -71,6 +73,10 @@ def test_words_that_make_no_sense_are_refused(given, said):
     ("given", "said"),
     [
         ({"drop_last": True, "batch": 64}, "no update is left in an epoch of 60 examples: an update has 64"),
+        (
+            {"stop_at_accuracy": 0.9, "stop_top": 10},
+            "stop_top=10 is reached by any network: digits has only 10 classes",
+        ),
         ({"ema": 0.99}, "averages over about 100 updates, but the run has only 12"),
     ],
 )
@@ -234,6 +240,9 @@ def test_it_ends_after_the_epoch_that_reaches_the_wanted_accuracy(digits, tmp_pa
     assert reached[-1] >= 0.9
     assert max(reached[:-1]) < 0.9
     assert record["train_accuracy"] == reached[-1]
+    assert record["stopped"] == {
+        "epoch": len(reached), "reached": True, "by": "train_accuracy", "value": reached[-1], "wanted": 0.9
+    }  # fmt: skip
     assert record["steps"] == 4 * len(reached)
     assert "cal_nll" in record["history"][-1]
 
@@ -243,6 +252,45 @@ def test_top_five_on_val_is_reached_earlier(digits):
     one, five = trained(digits, **asked), trained(digits, stop_top=5, **asked)
     assert len(five.place.history) < len(one.place.history)
     assert five.place.history[-1]["val_top5_accuracy"] >= 0.8
+
+
+def test_a_comparison_says_when_its_runs_ended_and_goes_on_to_those_that_are_missing(tmp_path):
+    words = [
+        "compare",
+        "--data",
+        "digits",
+        "--model",
+        "mlp(width=32)",
+        "--epochs",
+        "30",
+        "--batch",
+        "32",
+        "--jobs",
+        "1",
+    ]
+    words += ["--seeds", "1", "-m", "vanilla", "--stop-at-accuracy", "0.6", "--stop-top", "2", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    first = next(tmp_path.glob("runs/*/run.json"))
+    record = json.loads(first.read_text())
+    assert record["stopped"]["by"] == "train_top2_accuracy"
+    values = [entry["train_top2_accuracy"] for entry in record["history"]]
+    assert (max(values[:-1], default=0) < 0.6, values[-1] >= 0.6, len(values) < 30) == (True, True, True)
+    page = (tmp_path / "report.html").read_text()
+    said = f"at most 30 epochs until 60 % top-2 accuracy on train (reached by 1 of 1 run after {len(values)} epochs)"
+    assert said in page
+    before = first.stat().st_mtime_ns
+    result = CliRunner().invoke(app, words)  # nothing is missing
+    assert (result.exit_code, first.stat().st_mtime_ns) == (0, before)
+    result = CliRunner().invoke(app, [*words[:-6], "--stop-at-accuracy", "60", "--out", str(tmp_path / "other")])
+    assert result.exit_code == 2
+    assert "stop_at_accuracy: Input should be less than or equal to 1, not 60.0" in result.stderr
+
+
+def test_what_is_never_reached_is_said(digits, tmp_path):
+    execute(run_of(digits, epochs=2, stop_at_accuracy=1.0), digits, tmp_path, lambda _: None, bool)
+    stopped = json.loads((tmp_path / "run.json").read_text())["stopped"]
+    assert (stopped["epoch"], stopped["reached"], stopped["wanted"]) == (2, False, 1.0)
+    assert stopped["value"] < 1
 
 
 # ---- resume

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from levelhead.data import Dataset
+from levelhead.data.batches import centred
 from levelhead.data.examples import as_text
 from levelhead.files import write_whole
 from levelhead.plots.comparison import read
@@ -33,6 +34,8 @@ def keep_examples(folder: Path, data: Dataset) -> None:
     inputs = split.inputs[rows] if isinstance(split.inputs, np.ndarray) else split.inputs.read(rows)
     shown: dict[str, Any] = {"ids": split.ids[rows]}
     if data.kind == "image":
+        if data.centre is not None:
+            inputs = centred(inputs, data.centre)
         shown["pictures"] = np.array([thumbnail(each) for each in inputs], dtype=np.uint8)
     else:
         shown["texts"] = np.array(as_text(data, inputs, LENGTH), dtype=np.str_)

@@ -101,6 +101,12 @@ class Comparison:
         data = self.data
         return models.build(self.network, num_classes=data.num_classes, input_shape=data.shape, vocabulary=data.words)
 
+    @property
+    def _trained_on(self) -> tuple[int, ...]:
+        """The shape of one input in training: of maps a window, where images are asked about whole."""
+        size = self.recipe.crop_size
+        return (self.data.shape[0], size, size) if size and self.data.kind == "segmentation" else self.data.shape
+
     def check(self) -> None:
         """Try one step of every method on two examples, so that what cannot work is said before the work begins."""
         from levelhead.composition import Objective  # here: only this check composes anything
@@ -129,10 +135,10 @@ class Comparison:
                 assert isinstance(ids, np.ndarray)
                 inputs = torch.from_numpy(ids[:4]).long()
             else:
-                inputs = torch.randn(4, *self.data.shape)
+                inputs = torch.randn(4, *self._trained_on)
             labels = torch.tensor([0, 1, 0, 1])
             if self.data.kind == "segmentation":
-                labels = labels[:, None, None].repeat(1, *self.data.shape[1:])
+                labels = labels[:, None, None].repeat(1, *inputs.shape[2:])
                 labels[:, 0, 0] = self.data.ignore_index
             for method in self.methods:
                 try:

@@ -96,8 +96,9 @@ PHOTOGRAPHS = tuple(
     read for read in NAMED.values() if read.__module__ in {each.__name__ for each in (tiny_imagenet, imagenet, cub)}
 )
 TAKE_FIT = (*IMAGES, hub.read, *PHOTOGRAPHS)
-TAKE_SKIP_BROKEN = (*TAKE_FIT, notmnist.read)
-TAKE_IMAGE_SIZE = (*TAKE_FIT, pairs.read, scenes.camvid, scenes.voc)
+MASKED = (pairs.read, scenes.camvid, scenes.voc)
+TAKE_SKIP_BROKEN = (*TAKE_FIT, *MASKED, notmnist.read)
+TAKE_IMAGE_SIZE = (*TAKE_FIT, *MASKED)
 
 
 def __getattr__(name: str) -> Any:
@@ -175,8 +176,11 @@ def load(
             below the folder, in its first bracketed part or in all it matches.
         fit: how images of other proportions are brought to size: "cover" (the default) scales until the size is
             covered and cuts at the centre, "central" likewise to 8/7 of the size and cuts out the centre (the default
-            of ImageNet, ImageNet-A and CUB), "letterbox" scales until they lie inside, on black, "stretch" distorts.
-        skip_broken: whether images that cannot be read are left out, with a note, instead of refused.
+            of ImageNet and ImageNet-A), "letterbox" scales until they lie inside, on black, "stretch" distorts (the
+            default of CUB).
+            With masks "letterbox" is the default, and "central" is refused.
+        skip_broken: whether images that cannot be read are left out, with a note, instead of refused; with masks also
+            pairs whose sizes differ.
 
     Raises:
         ValueError: unknown name, missing or damaged file, contents or arguments that cannot be used; the
@@ -267,7 +271,7 @@ def read_source(
         group_pattern=_only_for(
             read, (folder.read,), "group_pattern", group_pattern, "folders of images; tables take group="
         ),
-        fit=_only_for(read, TAKE_FIT, "fit", fit, f"{images}, hf: and sets of photographs"),
+        fit=_only_for(read, (*TAKE_FIT, *MASKED), "fit", fit, f"{images}, hf: and sets of photographs"),
         skip_broken=bool(
             _only_for(
                 read, TAKE_SKIP_BROKEN, "skip_broken", skip_broken or None, f"{images}, hf: and sets of photographs"

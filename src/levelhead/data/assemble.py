@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -65,6 +66,7 @@ def assemble(
         positions = split_roles(labels, classes=strata, cut=cut, train_size=used, seed=split_seed, groups=groups)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
+    source = _windowed(source, streaming)
     splits, origins = _read_splits(source, positions, streaming)
     inputs = splits["train"].inputs
     name = fingerprint(splits, source.classes, source.words, origins)
@@ -123,6 +125,15 @@ def _read_splits(
     return {role: splits[role] for role in ROLES if role in splits}, origins
 
 
+def _windowed(source: Source, streaming: Streaming) -> Source:
+    """The source without random windows of its own where images cannot be cut anew from what they were."""
+    encoded = all(part.encoded is not None for part in source.parts.values())
+    if source.augment.window is None or (encoded and streaming.word != "never"):
+        return source
+    note = "images are held in memory, so training has no random windows of the originals; they would need to stream"
+    return replace(source, augment=replace(source.augment, window=None), notes=(*source.notes, note))
+
+
 def _held(images: LazyImages, part: Part, where: np.ndarray) -> np.ndarray:
     """The images decoded by the workers; if they cannot be, what is wrong is said as without workers."""
     from levelhead.data.stream import read_all  # which needs torch
@@ -148,6 +159,8 @@ def _stays_on_disk(source: Source, taken: dict[str, dict[str, np.ndarray]], stre
                 f"workers= has no effect: {source.name} does not lie in image files to decode; leave it out"
             )
         return False
+    if source.augment.window is not None:
+        return True
     numbers = {role: sum(map(len, rows.values())) for role, rows in taken.items()}
     return streaming.wanted(sum(number * prod(forms[role].shape) for role, number in numbers.items()))
 

@@ -1,4 +1,4 @@
-"""The examples of a split on a device, and batches of them: gathered, cropped, flipped, normalised at once.
+"""The examples of a split on a device, and batches of them: gathered, cropped, flipped, recoloured, normalised at once.
 
 B batch, C channels, D features, H, W, N examples.
 """
@@ -6,6 +6,7 @@ B batch, C channels, D features, H, W, N examples.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from levelhead.data.decode import Window
+from levelhead.data.jitter import jittered
 from levelhead.data.lazy import LazyImages
 from levelhead.data.records import IGNORED, Augment, Split
 from levelhead.data.stream import Stream
@@ -26,10 +28,14 @@ class Batches:
             the device allows, never written to. Of a split on disk a stream of the first.
         labels: int64 `(N,)`, or uint8 `(N, H, W)`.
         device: where batches are made.
+        centre: height and width of the window at the centre that is taken of images where none is trained on, or None
+            for the whole.
     """
 
-    def __init__(self, split: Split, *, device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
+    def __init__(
+        self, split: Split, *, device: torch.device | str = "cpu", centre: tuple[int, int] | None = None
+    ) -> None:
+        self.device, self.centre = torch.device(device), centre
         self.inputs: Tensor | Stream
         if isinstance(split.inputs, LazyImages):
             self.inputs = Stream(split.inputs)
@@ -90,7 +96,8 @@ class Batches:
         Returns:
             Normalised inputs, float32 contiguous `(B, C, H, W)` or `(B, D)`, or word ids as they are, int64 `(B, L)`;
             new memory. Labels int64 `(B,)` or `(B, H, W)`; maps are cropped and mirrored with their images, and what a
-            crop adds to them is ignored.
+            crop adds to them is ignored. Random numbers for colours come from a generator of their own, which the
+            three numbers of the batch seed: no setting of the augmentation moves what is drawn later.
 
         Raises:
             ValueError: training on images without a generator.
@@ -99,16 +106,22 @@ class Batches:
         if train and inputs.ndim == 4:
             if generator is None:
                 raise ValueError("take(train=True) needs generator=, the source of random crops and flips")
-            row, column, mirror = self._draws(len(indices), generator).to(inputs.device)
-            if augment.crop:
-                inputs = crop(inputs, augment.crop, row, column)
+            draws = self._draws(len(indices), generator)
+            row, column, mirror = draws.to(inputs.device)
+            size = augment.size if augment.window is None else 0  # random windows come at their size
+            if augment.crop or size:
+                inputs = crop(inputs, augment.crop, row, column, size=size)
                 if labels.ndim == 3:
-                    labels = crop(labels[:, None], augment.crop, row, column, fill=IGNORED)[:, 0]
+                    labels = crop(labels[:, None], augment.crop, row, column, fill=IGNORED, size=size)[:, 0]
             if augment.flip:
                 turned = mirror < 0.5
                 inputs = mirrored(inputs, turned)
                 if labels.ndim == 3:
                     labels = mirrored(labels[:, None], turned)[:, 0]
+            if augment.jitter:
+                inputs = jittered(inputs, augment.jitter, _seeded(draws))
+        elif inputs.ndim == 4 and self.centre is not None:
+            inputs = centred(inputs, self.centre)
         labels = labels.long()
         if inputs.dtype == torch.int32:
             return inputs.long(), labels
@@ -127,29 +140,43 @@ class Batches:
         return self.inputs.index_select(0, here), self.labels[here]
 
 
-def crop(images: Tensor, padding: int, row: Tensor, column: Tensor, fill: int = 0) -> Tensor:
-    """Pads with `fill` on every side, and cuts a window of the old size out of each image.
+def _seeded(draws: Tensor) -> torch.Generator:
+    """A CPU generator that the numbers of a batch `(3, B)` seed, by the 24 bits of two of them."""
+    first, second = (int(draws[row, 0] * 2**24) for row in (0, 1))
+    return torch.Generator().manual_seed(first << 24 | second)
+
+
+def centred(images: Any, size: tuple[int, int]) -> Any:
+    """The windows of a size, `(height, width)`, at the centre of images `(..., H, W)`, arrays or tensors; a view."""
+    (height, width), (whole_height, whole_width) = size, images.shape[-2:]
+    top, left = (whole_height - height) // 2, (whole_width - width) // 2
+    return images[..., top : top + height, left : left + width]
+
+
+def crop(images: Tensor, padding: int, row: Tensor, column: Tensor, fill: int = 0, size: int = 0) -> Tensor:
+    """Pads with `fill` on every side, and cuts a window out of each image.
 
     Args:
         images: `(B, C, H, W)`.
-        padding: pixels added on each side, at least 1.
-        row: float `(B,)` in [0, 1): where the window starts, from the top to the bottom of the play of `2
-            padding`.
+        padding: pixels added on each side; where that is less than a window needs, more at the bottom and the right.
+        row: float `(B,)` in [0, 1): where the window starts, from the top to the bottom of the play.
         column: likewise from left to right.
         fill: what is around the images.
+        size: height and width of the window, 0 for those of the images.
 
     Returns:
-        `(B, C, H, W)` of the images' type, new memory.
+        `(B, C, H, W)` of the window's size and the images' type, new memory.
     """
-    height, width = images.shape[-2:]
-    play = 2 * padding + 1
-    top = (row * play).long()  # stays below play: the largest float32 below 1 times play is rounded down
-    left = (column * play).long()
-    padded = F.pad(images, (padding,) * 4, value=fill)
+    height, width = (size, size) if size else images.shape[-2:]
+    below, beside = (max(padding, wanted - side - padding) for wanted, side in zip((height, width), images.shape[-2:]))
+    padded = F.pad(images, (padding, beside, padding, below), value=fill)
+    # stays below the play: the largest float32 below 1 times the play is rounded down
+    top = (row * (padded.shape[-2] - height + 1)).long()
+    left = (column * (padded.shape[-1] - width + 1)).long()
     place = torch.arange(padded[..., 0].numel(), device=images.device).view(padded.shape[:3])[:, :, :height]
     # every row of every window as a piece of one long row: a quarter of the time of picking windows by four indices
     starts = (place + top.view(-1, 1, 1)) * padded.shape[-1] + left.view(-1, 1, 1)
-    return padded.view(-1).unfold(0, width, 1).index_select(0, starts.flatten()).view(images.shape)
+    return padded.view(-1).unfold(0, width, 1).index_select(0, starts.flatten()).view(*images.shape[:2], height, width)
 
 
 def mirrored(images: Tensor, which: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,21 @@ from levelhead.files import read_json, write_json
 NAMED = 10  # broken images that an error or a note names
 
 
+@dataclass(frozen=True)
+class What:
+    """How sentences call the examples, and what cannot be done with broken ones."""
+
+    one: str
+    many: str
+    done: str
+
+
+IMAGES = What("image", "images", "read")
+PAIRS = What("pair of image and mask", "pairs of image and mask", "used")
+
+
 @contextmanager
-def all_named(parts: Iterable[Files], streaming: Streaming | None = None) -> Iterator[None]:
+def all_named(parts: Iterable[Files], streaming: Streaming | None = None, what: What = IMAGES) -> Iterator[None]:
     """Turns the first broken image met inside into a refusal that names every broken one of the parts.
 
     Raises:
@@ -39,7 +52,7 @@ def all_named(parts: Iterable[Files], streaming: Streaming | None = None) -> Ite
         number = sum(map(len, parts))
         workers = streaming.checkers(number) if streaming else 0
         found = [error for faults in _faults(parts, workers) for error in faults.values()] or [first]
-        raise _refusal(found, number) from first
+        raise _refusal(found, number, what) from first
 
 
 def seen_once(splits: Mapping[str, LazyImages], fingerprint: str) -> np.ndarray:
@@ -69,27 +82,28 @@ def seen_once(splits: Mapping[str, LazyImages], fingerprint: str) -> np.ndarray:
     return seen["train"].levels
 
 
-def _refusal(found: Sequence[BrokenImage], number: int) -> ValueError:
-    if len(found) == 1:
-        what, them = f"{found[0].where} cannot be read as an image ({found[0].reason})", "it"
+def _refusal(found: Sequence[BrokenImage], number: int, what: What = IMAGES) -> ValueError:
+    them = "it" if len(found) == 1 else "them"
+    if len(found) == 1 and what is IMAGES:
+        said = f"{found[0].where} cannot be read as an image ({found[0].reason})"
     else:
         each = [f"{error.where} ({error.reason})" for error in found]
-        what, them = f"{len(found):,} of {number:,} images cannot be read: {_first(each)}", "them"
-    return ValueError(f"{what}; replace or remove {them}, or go on without {them} by --skip-broken (skip_broken=True)")
+        said = f"{len(found):,} of {number:,} {what.many} cannot be {what.done}: {_first(each)}"
+    return ValueError(f"{said}; replace or remove {them}, or go on without {them} by --skip-broken (skip_broken=True)")
 
 
-def named_at_once(part: Part, files: Iterable[Files]) -> Part:
+def named_at_once(part: Part, files: Iterable[Files], what: What = IMAGES) -> Part:
     """The part, whose first image that cannot be read is refused with all other broken ones of `files`."""
 
     def read(positions: np.ndarray) -> np.ndarray:
-        with all_named(files):
+        with all_named(files, what=what):
             return part.read(positions)
 
     return replace(part, read=read)
 
 
 def sound(
-    parts: Mapping[str, Files], root: str, skip: bool, streaming: Streaming
+    parts: Mapping[str, Files], root: str, skip: bool, streaming: Streaming, what: What = IMAGES
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...], dict[str, Any]]:
     """Which images of each role are used: all, or those that can be read.
 
@@ -98,6 +112,7 @@ def sound(
         root: the front of the names that notes and facts leave out.
         skip: whether broken images are looked for and left out.
         streaming: who decodes: the workers where some were asked for or will be.
+        what: how they are called.
 
     Returns:
         Positions a role; a note and the facts for `Source` where something was left out.
@@ -114,15 +129,17 @@ def sound(
         if faults:
             rows[role] = np.delete(rows[role], list(faults))
             if len(faults) == len(files):
-                raise ValueError(f"{root}: none of the {len(files):,} images of {role} can be read")
+                raise ValueError(f"{root}: none of the {len(files):,} {what.many} of {role} can be {what.done}")
             broken[role] = [error.where.removeprefix(root).lstrip("/, ") for error in faults.values()]
     if not broken:
         return rows, (), {}
     names = [name for each in broken.values() for name in each]
     counts = ", ".join(f"{len(each):,} of {role}" for role, each in broken.items())
     split = f" ({counts})" if len(parts) > 1 else ""
-    what = "1 image that cannot be read was" if len(names) == 1 else f"{len(names):,} images that cannot be read were"
-    return rows, (f"{what} left out{split}: {_first(names)}",), {"broken": broken}
+    number = f"1 {what.one}" if len(names) == 1 else f"{len(names):,} {what.many}"
+    were = "was" if len(names) == 1 else "were"
+    note = f"{number} that cannot be {what.done} {were} left out{split}: {_first(names)}"
+    return rows, (note,), {"broken": broken}
 
 
 def _faults(parts: Sequence[Files], workers: int) -> list[dict[int, BrokenImage]]:

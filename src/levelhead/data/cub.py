@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,13 @@ from levelhead.data.source import Request, Source
 
 
 def read(request: Request) -> Source:
-    """5,994 and 5,794 uint8 images `(N, 3, 224, 224)` of 200 species; flip.
+    """5,994 and 5,794 uint8 images `(N, 3, 256, 256)` of 200 species; windows of 224 and flip.
 
-    Scaled to cover 256x256, of which the centre is cut out, as in MbLS.
+    Stretched to 256x256, as the released code of MbLS has it; windows are 7/8 of another size.
     """
     found = locate("cub-200-2011", request.data_dir)
     folder = found.folder
-    form = named_form("cub-200-2011", request, "central")
+    form = named_form("cub-200-2011", request, "stretch")
     images, labels, trained = (
         _column(folder / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )
@@ -38,7 +39,9 @@ def read(request: Request) -> Source:
     parts, notes, facts = named_pictures(files, form, folder, request)
     classes = [name.split(".", 1)[-1].replace("_", " ") for name in names.values()]
     how = f"{found.layout.name} in {folder}, {form.height}x{form.width}"
-    return named_source("cub-200-2011", parts, how, classes=classes, notes=notes, facts=facts)
+    source = named_source("cub-200-2011", parts, how, classes=classes, notes=notes, facts=facts)
+    window = round(7 / 8 * min(form.height, form.width))
+    return replace(source, augment=replace(source.augment, size=window))
 
 
 def _column(path: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, get_args
@@ -38,11 +38,11 @@ FITS: tuple[Fit, ...] = get_args(Fit)
 
 
 class Files(Protocol):
-    """The images of a part in order: what to call each, and its path or content."""
+    """The images of a part in order: what to call each, and its path or content, or whatever says its own `fault`."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, position: int, /) -> tuple[str, File]: ...
+    def __getitem__(self, position: int, /) -> tuple[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,17 @@ class Window:
         least: the smallest share of an image's area that is cut out, above 0 and at most 1.
         seed: of the run.
         epoch: counted from 0.
+        size: height and width that it is scaled to, or None for those of the images' form.
     """
 
     least: float
     seed: int
     epoch: int
+    size: tuple[int, int] | None = None
+
+    def form(self, whole: Form) -> Form:
+        """What a window of images of this form is brought to."""
+        return whole if self.size is None else replace(whole, height=self.size[0], width=self.size[1])
 
     def draws(self, position: int) -> np.ndarray:
         """The numbers of one image for `decode_window`: of seed, epoch and position alone, whoever decodes."""
@@ -112,7 +118,7 @@ def survey(files: Iterable[tuple[str, File]], image_size: tuple[int, int] | None
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
     for where, file in files:
-        with _opened(where, file) as image:
+        with opened(where, file) as image:
             grey = grey and image.mode in GREY_MODES
             width, height = image.size
             turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
@@ -132,7 +138,7 @@ def decode(where: str, file: File, form: Form) -> np.ndarray:
     """
     from PIL import ImageOps
 
-    with _opened(where, file) as image:
+    with opened(where, file) as image:
         ImageOps.exif_transpose(image, in_place=True)
         flat = _to_8_bits(image).convert("L" if form.channels == 1 else "RGB")
         pixels = np.asarray(_fitted(flat, form))
@@ -152,7 +158,7 @@ def decode_window(where: str, file: File, form: Form, draws: np.ndarray) -> np.n
     """
     from PIL import Image, ImageOps
 
-    with _opened(where, file) as image:
+    with opened(where, file) as image:
         turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
         whole = image.size[::-1] if turned else image.size
         box = window_box(whole, draws)
@@ -193,10 +199,16 @@ def window_box(size: tuple[int, int], draws: np.ndarray) -> tuple[int, int, int,
     return x, y, x + wide, y + high
 
 
-def fault(where: str, file: File) -> BrokenImage | None:
-    """What is wrong with an image, or None: all of it is read, though a JPEG at an eighth of its size."""
+def fault(where: str, file: Any) -> BrokenImage | None:
+    """What is wrong with an image, or None: all of it is read, though a JPEG at an eighth of its size.
+
+    What is no path and no content (an image with its mask) is asked for its own `fault()`.
+    """
+    if not isinstance(file, File):
+        found: BrokenImage | None = file.fault()
+        return found
     try:
-        with _opened(where, file) as image:
+        with opened(where, file) as image:
             image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
             _to_8_bits(image).convert("RGB")
     except BrokenImage as error:
@@ -237,7 +249,8 @@ def _to_8_bits(image: Any) -> Any:
 
 
 @contextmanager
-def _opened(where: str, file: File) -> Iterator[Any]:
+def opened(where: str, file: File) -> Iterator[Any]:
+    """The image while it is being read; whatever goes wrong meanwhile is said as `BrokenImage`."""
     from PIL import Image, UnidentifiedImageError
 
     try:

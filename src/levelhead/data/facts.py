@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from levelhead.data.jitter import Jitter
 from levelhead.data.records import Augment, Kind
 
 
@@ -240,6 +241,11 @@ _CUB = (
         "cub-200-2011",
     ),
 )
+#: Colours as the released code of LogitMix changes them on ImageNet.
+_LOGITMIX = Jitter(brightness=0.4, contrast=0.4, saturation=0.4, lighting=0.1)
+#: As that of MbLS on VOC: brightness and contrast by 0.3, hue by 20 of 180, saturation by 30 of 255, each every other
+#: time. (There saturation is added, and so is a value of up to 20 of 255, which brightness stands for here.)
+_MBLS = Jitter(brightness=0.3, contrast=0.3, saturation=0.12, hue=0.11, prob=0.5)
 _IMAGENET_A = (
     Remote(
         "imagenet-a.tar",
@@ -494,7 +500,7 @@ FACTS: dict[str, Facts] = {
         licence=_IMAGENET_TERMS,
         citation="Russakovsky et al. 2015, ImageNet large scale visual recognition challenge, IJCV",
         homepage="https://image-net.org/challenges/LSVRC/2012/2012-downloads.php",
-        augment=Augment(flip=True),
+        augment=Augment(flip=True, window=0.08, jitter=_LOGITMIX),
         folders=("imagenet", "imagenet-1k", "ILSVRC2012", "ImageNet", "imagenet/ILSVRC/Data/CLS-LOC"),
         layouts=(
             Layout("class folders", SYNSETS),
@@ -513,7 +519,8 @@ FACTS: dict[str, Facts] = {
             ("ILSVRC2012_img_val.tar", 6_744_924_160),
             ("ILSVRC2012_devkit_t12.tar.gz", 2_568_145),
         ),
-        note="Needs registration, so it is never downloaded. The official validation images are test.",
+        note="Needs registration, so it is never downloaded. The official validation images are test. Random "
+        "windows of the originals are trained on, so it streams.",
     ),
     "imagenet-a": Facts(
         title="ImageNet-A",
@@ -550,11 +557,11 @@ FACTS: dict[str, Facts] = {
         kind="image",
         classes=200,
         sizes={"train": 5_994, "test": 5_794},
-        shape=(3, 224, 224),
+        shape=(3, 256, 256),
         licence="non-commercial research and education",
         citation="Wah, Branson, Welinder, Perona and Belongie 2011, The Caltech-UCSD Birds-200-2011 dataset",
         homepage="https://www.vision.caltech.edu/datasets/cub_200_2011/",
-        augment=Augment(flip=True),
+        augment=Augment(flip=True, size=224),
         folders=("cub-200-2011/CUB_200_2011", "CUB_200_2011", "cub-200-2011", "cub/CUB_200_2011", "cub"),
         layouts=(
             Layout(
@@ -564,6 +571,7 @@ FACTS: dict[str, Facts] = {
         ),
         files=_files(_CUB),
         remote=_CUB,
+        note="Stretched to 256x256; windows of 224x224 are trained on, and the centre is asked about.",
     ),
     "trec": _QUESTIONS,
     "trec-50": Facts(
@@ -658,7 +666,7 @@ FACTS: dict[str, Facts] = {
         licence="Flickr terms of the photographs",
         citation="Everingham et al., The PASCAL visual object classes challenge 2012",
         homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
-        augment=Augment(flip=True),
+        augment=Augment(flip=True, size=512, jitter=_MBLS),
         folders=("VOCdevkit/VOC2012", "VOC2012", "voc2012", "voc", "voc/VOCdevkit/VOC2012"),
         layouts=(
             Layout(
@@ -667,6 +675,7 @@ FACTS: dict[str, Facts] = {
             ),
         ),
         files=(("VOCtrainval_11-May-2012.tar", 1_999_639_040),),
-        note="Its val part is used as test (labels of its own test part are not public); 255, void, is ignored.",
+        note="Its val part is used as test (labels of its own test part are not public); 255, void, is ignored. "
+        "Windows are 4/5 of the longer side: 512 of 640.",
     ),
 }

@@ -25,7 +25,10 @@ _DEVKIT = Path("ILSVRC2012_devkit_t12", "data")
 
 
 def imagenet(request: Request) -> Source:
-    """ImageNet-1k (Russakovsky et al. 2015): 1,281,167 and 50,000 uint8 images `(N, 3, 224, 224)`; flip."""
+    """ImageNet-1k (Russakovsky et al. 2015): 1,281,167 and 50,000 uint8 images `(N, 3, 224, 224)`.
+
+    Trained on through random windows of the originals, mirrored and recoloured, as in LogitMix, so it streams.
+    """
     found = locate("imagenet", request.data_dir)
     form = named_form("imagenet", request, "central")
     train = _class_folders(found.folder / "train")

@@ -111,13 +111,14 @@ class LazyImages:
         Raises:
             ValueError: an image that cannot be read; with its file.
         """
-        images = np.empty((len(positions), *self.form.shape), dtype=np.uint8)
+        form = self.form if window is None else window.form(self.form)
+        images = np.empty((len(positions), *form.shape), dtype=np.uint8)
         for row, position in enumerate(map(int, positions)):
             where, content = self.blobs.where(position), self.blobs.content(position)
             if window is None:
-                images[row] = pixels(where, content, self.form)
+                images[row] = pixels(where, content, form)
             else:
-                images[row] = decode_window(where, content, self.form, window.draws(int(self.place[position])))
+                images[row] = decode_window(where, content, form, window.draws(int(self.place[position])))
         return images
 
 

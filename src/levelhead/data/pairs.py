@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from levelhead.data.folder import ENDINGS
-from levelhead.data.masks import Pair, survey, with_highest
+from levelhead.data.masks import Pair, read_pairs
 from levelhead.data.records import IGNORED, ROLES
 from levelhead.data.source import Request, Source
 
@@ -34,26 +34,26 @@ def read(request: Request) -> Source:
     """Reads the structure, all headers and all masks now, images when it is known which are wanted.
 
     Raises:
-        ValueError: an image without a mask or the other way round, sizes that differ, a class that is not there.
+        ValueError: an image without a mask or the other way round, pairs that cannot be used unless they are to be left
+            out, a class that is not there.
     """
     root = Path(request.source).expanduser()
-    found = find_pairs(root)
     names = _names(root)
-    form = survey([pair for pairs in found.values() for pair in pairs], request.image_size)
-    known = None if names is None else len(names)
-    read_in = {role: with_highest(pairs, form, known) for role, pairs in found.items()}
+    masked = read_pairs(find_pairs(root), root, None if names is None else len(names), request)
     if names is None:
-        names = _numbers(read_in["train"][1], root)
-        for role, pairs in found.items():
-            _check_known(read_in[role][1], pairs, len(names))
-    counts = ", ".join(f"{len(pairs):,} {role}" for role, pairs in found.items())
+        names = _numbers(masked.highest["train"], root)
+        for role, pairs in masked.pairs.items():
+            _check_known(masked.highest[role], pairs, len(names))
+    counts = ", ".join(f"{len(pairs):,} {role}" for role, pairs in masked.pairs.items())
     return Source(
         name=root.resolve().name,
         kind="segmentation",
         classes=names,
-        parts={role: part for role, (part, _) in read_in.items()},
-        origin=f"images with masks in {root} ({counts}), {form.words}",
-        augment=form.augment,
+        parts=masked.parts,
+        origin=f"images with masks in {root} ({counts}), {masked.form.words}",
+        augment=masked.form.augment,
+        notes=masked.notes,
+        facts=masked.facts,
     )
 
 

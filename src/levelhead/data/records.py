@@ -6,11 +6,12 @@ N examples, C channels, D features, H, W.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from levelhead.data.jitter import Jitter
 from levelhead.data.lazy import LazyImages
 
 ROLES = ("train", "val", "cal", "test")
@@ -21,7 +22,7 @@ IGNORED = 255
 
 @dataclass(frozen=True)
 class Augment:
-    """Random crop, window and flip of training images; the default is none of them.
+    """Random crop, window, flip and colours of training images; the default is none of them.
 
     Attributes:
         crop: zero pixels added on every side before a window of the old size is cut out at random; 0 is no
@@ -29,11 +30,16 @@ class Augment:
         flip: mirror left and right with probability 1/2.
         window: the smallest share of an image's area that a random resized crop cuts out of the original image;
             None is no such crop.
+        size: height and width of a window that is cut out at random, smaller than the images; 0 is the whole. What is
+            asked of images with one class is asked of the window at their centre, maps are asked for whole.
+        jitter: how far colours are changed.
     """
 
     crop: int = 0
     flip: bool = False
     window: float | None = None
+    size: int = 0
+    jitter: Jitter = Jitter()
 
     def __post_init__(self) -> None:
         if isinstance(self.crop, bool) or not isinstance(self.crop, int) or self.crop < 0:
@@ -42,6 +48,21 @@ class Augment:
             raise ValueError(f"flip is true or false; got {self.flip!r}")
         if self.window is not None and not 0 < self.window <= 1:
             raise ValueError(f"window is a share of an image's area, above 0 and at most 1; got {self.window!r}")
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 0:
+            raise ValueError(f"size is a side in pixels, 0 (the whole image) or more; got {self.size!r}")
+
+    @property
+    def words(self) -> str:
+        """What is done, for people."""
+        each = [
+            self.window and f"random windows of {100 * self.window:g} % of the area or more",
+            self.size and f"windows of {self.size}x{self.size}",
+            self.crop and f"crop {self.crop}",
+            self.flip and "flip",
+            self.jitter and "colours",
+        ]
+        done = [str(words) for words in each if words]
+        return " and ".join([", ".join(done[:-1]), done[-1]] if len(done) > 1 else done) or "no"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +104,8 @@ class Dataset:
             not of paths; the same whether the set streams or not.
         split_info: how the roles came about, ready for JSON.
         words: of texts, the word of every id; 0 is padding and 1 a word that is not in the vocabulary.
+        centre: of images that are cut, height and width of the window at the centre that a network is shown; None
+            where it is shown the whole.
     """
 
     name: str
@@ -97,6 +120,7 @@ class Dataset:
     fingerprint: str
     split_info: dict[str, Any]
     words: tuple[str, ...] | None = None
+    centre: tuple[int, int] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -110,8 +134,30 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example: `(C, H, W)`, `(D,)` or `(L,)`."""
+        """The shape of one example as a network is shown it: `(C, H, W)`, `(D,)` or `(L,)`."""
+        return self.whole if self.centre is None else (self.whole[0], *self.centre)
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """The shape of one example as it is stored."""
         return tuple(self.splits["train"].inputs.shape[1:])
+
+    def cut(self, size: int) -> Dataset:
+        """The data set of which windows of `size` by `size` pixels are trained on; 0 is the whole.
+
+        Raises:
+            ValueError: a window that is larger than the images.
+        """
+        if not size:
+            return replace(self, centre=None)
+        height, width = self.whole[1:]
+        dense = self.kind == "segmentation"  # there a window may stand out on one side, and is ignored
+        if size > (max if dense else min)(height, width):
+            raise ValueError(
+                f"crop_size={size} is larger than the images of {self.name}, which are brought to {height}x{width}; "
+                "say a smaller --crop-size, or a larger --image-size"
+            )
+        return self if dense else replace(self, centre=(size, size))
 
     def counts(self) -> dict[str, list[int]]:
         """Examples of each class, a role; the classes in the order of `classes`. Of a segmentation: pixels."""

@@ -6,10 +6,11 @@ They are looked for in the data folder; nobody serves them in a form that could 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from levelhead.data.facts import CAMVID, FACTS, VOC
-from levelhead.data.masks import MaskedForm, Pair, part, survey
+from levelhead.data.masks import Pair, read_pairs
 from levelhead.data.named import locate
 from levelhead.data.pairs import find_pairs
 from levelhead.data.source import Request, Source
@@ -25,25 +26,22 @@ def camvid(request: Request) -> Source:
     ignored. Layouts: `train/ trainannot/ val/ valannot/ test/ testannot/`, or NAME.jpg with NAME_label.png.
     """
     folder, usual = locate("camvid", request.data_dir).folder, FACTS["camvid"].sizes
-    found = find_pairs(folder)
-    form = _surveyed(found, request)
-    sizes = {role: len(found[role]) for role in usual}
+    masked = read_pairs(find_pairs(folder), folder, len(CAMVID), request, CAMVID_VOID)
+    sizes = {role: len(masked.pairs[role]) for role in usual}
     notes = ["the val part of CamVid is used as cal, where temperatures are fitted; no epoch is selected on it"]
     if sizes != usual:
         notes.append(f"this copy has {_listed(sizes)} images, not the {_listed(usual)} of the usual one")
-    if any(pair.image.suffix.lower() in (".jpg", ".jpeg") for pair in found["train"]):
+    if any(pair.image.suffix.lower() in (".jpg", ".jpeg") for pair in masked.pairs["train"]):
         notes.append(f"the images of {folder.name} are lossy: numbers on it are not those of the published benchmark")
     return Source(
         name="camvid",
         kind="segmentation",
         classes=CAMVID,
-        parts={
-            role: part(found[own], form, len(CAMVID), CAMVID_VOID)
-            for role, own in (("train", "train"), ("cal", "val"), ("test", "test"))
-        },
-        origin=f"CamVid in {folder}, {form.words}; void is ignored",
-        augment=form.augment,
-        notes=tuple(notes),
+        parts={role: masked.parts[own] for role, own in (("train", "train"), ("cal", "val"), ("test", "test"))},
+        origin=f"CamVid in {folder}, {masked.form.words}; void is ignored",
+        augment=masked.form.augment,
+        notes=(*notes, *masked.notes),
+        facts=masked.facts,
     )
 
 
@@ -54,9 +52,9 @@ def voc(request: Request) -> Source:
     """
     folder, lists = locate("voc", request.data_dir).folder, Path("ImageSets/Segmentation")
     found = {role: _listed_pairs(folder, folder / lists / f"{name}.txt") for role, name in VOC_LISTS.items()}
-    form = _surveyed(found, request)
+    masked = read_pairs(found, folder, len(VOC), request)
     sizes, usual = (
-        {role: len(pairs) for role, pairs in found.items()},
+        {role: len(pairs) for role, pairs in masked.pairs.items()},
         {role: FACTS["voc"].sizes[name] for role, name in VOC_LISTS.items()},
     )
     notes = ["the val part of VOC 2012 is used as test (labels of its own test part are not public)"]
@@ -66,10 +64,12 @@ def voc(request: Request) -> Source:
         name="voc",
         kind="segmentation",
         classes=VOC,
-        parts={role: part(pairs, form, len(VOC)) for role, pairs in found.items()},
-        origin=f"PASCAL VOC 2012 in {folder}, {form.words}; void is ignored",
-        augment=form.augment,
-        notes=tuple(notes),
+        parts=masked.parts,
+        origin=f"PASCAL VOC 2012 in {folder}, {masked.form.words}; void is ignored",
+        # 512 of 640, as in MbLS
+        augment=replace(FACTS["voc"].augment, size=4 * max(masked.form.form.height, masked.form.form.width) // 5),
+        notes=(*notes, *masked.notes),
+        facts=masked.facts,
     )
 
 
@@ -83,10 +83,6 @@ def _listed_pairs(folder: Path, path: Path) -> list[Pair]:
         what = f"{len(missing):,} files are not there, first {missing[0]}" if missing else "it is empty"
         raise ValueError(f"{path} names images whose files must be there, but {what}; copy the data set again")
     return pairs
-
-
-def _surveyed(found: dict[str, list[Pair]], request: Request) -> MaskedForm:
-    return survey([pair for pairs in found.values() for pair in pairs], request.image_size)
 
 
 def _listed(sizes: Mapping[str, int]) -> str:

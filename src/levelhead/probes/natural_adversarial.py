@@ -121,7 +121,7 @@ class NaturalAdversarial(Probe):
         """The images of the shared classes, labelled with the model's columns."""
         where = place(self.source, self.data_dir)
         sized = NAMED[where] in TAKE_IMAGE_SIZE if where in NAMED else Path(where).expanduser().is_dir()
-        form: dict[str, Any] = {"image_size": data.shape[1:]} if sized else {}
+        form: dict[str, Any] = {"image_size": data.whole[1:]} if sized else {}
         if sized and (where not in NAMED or NAMED[where] in TAKE_FIT):
             form["fit"] = data.split_info.get("fit", "cover")
         found = read_source(where, data_dir=self.data_dir, **form)
@@ -130,7 +130,7 @@ class NaturalAdversarial(Probe):
         # of the set's classes in its order, which column of the logits; -1 where the model has none
         column = np.array([columns.get(name, -1) for name in found.classes])[part.labels]
         rows = np.flatnonzero(column >= 0)
-        return {"inputs": brought_to(data.shape, part.read(rows), where), "columns": column[rows]}
+        return {"inputs": brought_to(data.shape, part.read(rows), where, data.whole), "columns": column[rows]}
 
     def predictions(self, subject: Subject) -> Predictions:
         """What the model says, of the classes of the set."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from levelhead.data import NAMED, Dataset, read_alike
-from levelhead.data.batches import normalise
+from levelhead.data.batches import centred, normalise
 from levelhead.data.decode import Form, decode
 from levelhead.data.encoded import shards
 from levelhead.data.folder import ENDINGS
@@ -52,12 +52,16 @@ def read_other(source: str, like: Dataset, data_dir: str | Path | None = None, l
         packed = sorted(folder.glob("t10k-images?idx3-ubyte*"))
         if like.kind != "image":
             raise ValueError(f"{where} holds images, but {like.name} holds vectors of {like.shape[0]} numbers")
-        return brought_to(like.shape, read_idx(packed[0], ndim=3)[:, None], where) if packed else _images(folder, like)
+        return _as_asked(like, read_idx(packed[0], ndim=3)[:, None], where) if packed else _images(folder, like)
     fit = like.split_info.get("fit", "cover")
-    found = read_alike(where, shape=like.shape, fit=fit, data_dir=data_dir, label=label)
+    found = read_alike(where, shape=like.whole, fit=fit, data_dir=data_dir, label=label)
     parts = [found.parts["test"]] if "test" in found.parts else list(found.parts.values())
     inputs = np.concatenate([part.read(np.arange(len(part.labels))) for part in parts])
-    return brought_to(like.shape, inputs, where)
+    return _as_asked(like, inputs, where)
+
+
+def _as_asked(like: Dataset, inputs: np.ndarray, where: str) -> np.ndarray:
+    return brought_to(like.shape, inputs, where, like.whole)
 
 
 def place(source: str, data_dir: str | Path | None) -> str:
@@ -74,14 +78,21 @@ def _images(folder: Path, like: Dataset) -> np.ndarray:
     paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS and path.name[0] != ".")
     if not paths:
         raise ValueError(f"{root} holds no images (endings: {' '.join(sorted(ENDINGS))})")
-    channels, height, width = like.shape
+    channels, height, width = like.whole
     form = Form(1 if channels == 1 else 3, height, width, like.split_info.get("fit", "cover"))
     images = np.stack([decode(str(path), path, form) for path in paths])
-    return brought_to(like.shape, images, str(root))
+    return _as_asked(like, images, str(root))
 
 
-def brought_to(shape: tuple[int, ...], inputs: np.ndarray, where: str) -> np.ndarray:
-    """``inputs (N, ...)`` in the given shape of one example, of the same type; ``where`` is for the error."""
+def brought_to(
+    shape: tuple[int, ...], inputs: np.ndarray, where: str, whole: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """``inputs (N, ...)`` in the given shape of one example, of the same type; ``where`` is for the error.
+
+    Where a network is shown the centre of images, ``whole`` is the shape that it is cut out of.
+    """
+    if whole is not None and whole != shape:
+        return np.ascontiguousarray(centred(brought_to(whole, inputs, where), (shape[1], shape[2])))
     if inputs.ndim != len(shape) + 1 or (len(shape) == 1 and inputs.shape[1:] != shape):
         raise ValueError(
             f"{where}: its inputs have shape {inputs.shape[1:]} each, which cannot be brought to the training set's "

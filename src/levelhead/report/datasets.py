@@ -53,16 +53,13 @@ def _lines(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     classes = found.get("classes", [])
     names = f"{len(classes)}" if isinstance(classes, list) else f"{classes}, named by the files"
     listed = f": {', '.join(classes)}" if isinstance(classes, list) and len(classes) <= _MANY else ""
-    augment = found.get("augment", {})
-    words = [f"crop {augment['crop']}"] if augment.get("crop") else []
-    words += ["flip"] if augment.get("flip") else []
     return [
         ("name", " = ".join(each for each in (found["name"], found.get("title", "")) if each)),
         ("kind", found.get("kind", "")),
         ("classes", f"{names}{listed}"),
         ("sizes", ", ".join(f"{role} {size:,}" for role, size in found.get("sizes", {}).items())),
         ("shape", "x".join(map(str, found.get("shape") or ()))),
-        ("augmented", " and ".join(words)),
+        ("augmented", found.get("augment", {}).get("words", "")),
         ("normalised", "with mean and deviation of train, computed" if found.get("kind") != "text" else ""),
         ("licence", found.get("licence", "")),
         ("cite", found.get("citation", "")),

@@ -61,7 +61,7 @@ def asked(comparison: Comparison) -> Pairs:
     pairs.append(("methods", str(len(summary["rows"]))))
     pairs.append(("seeds", _seed_words(summary["rows"])))
     if recipe.get("epochs") is not None:
-        pairs.append(("training", _training_words(recipe)))
+        pairs.append(("training", _training_words(recipe, list(comparison.runs.values()))))
     where = [str(identity[key]) for key in ("device",) if identity.get(key)]
     if identity.get("threads"):
         where.append(f"{identity['threads']} thread{'s' * (identity['threads'] != 1)} a run")
@@ -69,15 +69,30 @@ def asked(comparison: Comparison) -> Pairs:
     return [(name, value) for name, value in pairs if value]
 
 
-def _training_words(recipe: Mapping[str, Any]) -> str:
-    """How long, and which weights are used."""
-    most = "at most " if recipe.get("stop_at_accuracy") else ""
+def _training_words(recipe: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    """How long, until when, and which weights are used."""
+    most, until = "", ""
+    if recipe.get("stop_at_accuracy"):
+        top = f"top-{recipe['stop_top']} " if recipe.get("stop_top", 1) > 1 else ""
+        wanted = f"{100 * recipe['stop_at_accuracy']:g} % {top}accuracy on {recipe.get('stop_on', 'train')}"
+        most, until = "at most ", f" until {wanted}{_reached(runs)}"
     by = recipe.get("select", "last")
     chosen = (
         "the last one is used" if by == "last" else f"the one with the best {by.replace('nll', 'NLL')} on val is used"
     )
     averaged = f", weights averaged over updates ({recipe['ema']:g})" if recipe.get("ema") else ""
-    return f"{most}{recipe['epochs']} epochs, {chosen}{averaged}"
+    return f"{most}{recipe['epochs']} epochs{until}, {chosen}{averaged}"
+
+
+def _reached(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How many runs reached the accuracy that they were to end at, and after which epochs."""
+    said = [run["stopped"] for run in runs if run.get("stopped")]
+    epochs = sorted({each["epoch"] for each in said if each["reached"]})
+    if not said:
+        return ""
+    number = sum(each["reached"] for each in said)
+    after = f" after {epochs[0]}{f' to {epochs[-1]}' if len(epochs) > 1 else ''} epochs" if epochs else ""
+    return f" (reached by {number} of {len(said)} run{'s' * (len(said) > 1)}{after})"
 
 
 def _data_words(data: Mapping[str, Any]) -> str:

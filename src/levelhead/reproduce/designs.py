@@ -28,7 +28,10 @@ MISSING = "data missing: "
 
 
 class DataSet(BaseModel):
-    """A data set as a design needs to know it before it is there: training images, shape of an input, classes."""
+    """A data set as a design needs to know it before it is there: training images, shape of an input, classes.
+
+    ``image_size`` is the side that the paper brought images to, where that is not the usual one here.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,6 +42,7 @@ class DataSet(BaseModel):
     classes: int = Field(ge=2)
     kind: Literal["image", "text", "vector", "segmentation"] = "image"
     fingerprint: str = ""
+    image_size: int | None = None
 
 
 class Design(BaseModel):
@@ -118,21 +122,29 @@ def bed(name: str) -> Design:
 
 
 @cache
-def load(data: str, train_size: int | None, data_dir: str | None, classes: tuple[str, ...] = ()) -> "Dataset":
+def load(
+    data: str,
+    train_size: int | None,
+    data_dir: str | None,
+    classes: tuple[str, ...] = (),
+    image_size: int | None = None,
+) -> "Dataset":
     """The data of a design, read once. Raises what `levelhead.data.load` raises."""
     from levelhead.data import load as read
     from levelhead.data import read_source
     from levelhead.data.assemble import assemble
 
     if not classes:
-        return read(data, train_size=train_size, data_dir=data_dir)
-    return assemble(of_classes(read_source(data, data_dir=data_dir), classes), train_size=train_size)
+        return read(data, train_size=train_size, data_dir=data_dir, image_size=image_size)
+    return assemble(
+        of_classes(read_source(data, data_dir=data_dir, image_size=image_size), classes), train_size=train_size
+    )
 
 
 def data_of(design: Design, data_dir: Path | None = None) -> "Dataset":
     """A design's data. Raises what `levelhead.data.load` raises."""
     where = None if data_dir is None else str(data_dir)
-    return load(design.about.data, design.train_size, where, design.classes)
+    return load(design.about.data, design.train_size, where, design.classes, design.about.image_size)
 
 
 def of_classes(source: "Source", classes: Sequence[str]) -> "Source":
@@ -176,19 +188,18 @@ def comparison(
     """
     from levelhead.compare.probing import wanted
     from levelhead.compare.settings import Comparison, distinct, find_devices
-    from levelhead.train import make_recipe
+    from levelhead.train import augmented, make_recipe
 
     where = None if data_dir is None else str(data_dir)
     data = data_of(design, data_dir)
-    usual: dict[str, Any] = {}
-    if data.kind in ("image", "segmentation") and design.recipe is None:
-        usual = {"crop": data.augment.crop, "flip": data.augment.flip}
+    recipe = make_recipe(data.name, data.kind, design.recipe, **augmented(data, design.recipe, design.training))
+    data = data.cut(recipe.crop_size)
     return Comparison(
         data=data,
         methods=distinct(list(methods)),
         seeds=tuple(seeds),
         network=design.network,
-        recipe=make_recipe(data.name, data.kind, design.recipe, **usual | design.training),
+        recipe=recipe,
         devices=find_devices(devices),
         precision="32",
         threads=1,

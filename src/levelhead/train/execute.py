@@ -16,6 +16,7 @@ import torch
 from levelhead.data import Dataset
 from levelhead.files import read_json, write_json, write_whole
 from levelhead.spec import parse
+from levelhead.train import judging
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.processes import join
 from levelhead.train.run import FINISHED, Run, versions
@@ -79,6 +80,7 @@ def _write(trainer: Trainer, accuracy: float, folder: Path) -> None:
             "parameters": trainer.parameters,
             "train_accuracy": accuracy,
             **({"selected": chosen} if chosen else {}),
+            **judging.stopped(run.recipe, place.history),
             "history": place.history,
             "config": run.as_json(),
             "record": list(run.record),
@@ -95,7 +97,8 @@ def reopened(run: Run, data: Dataset, folder: Path) -> Trainer:
 
 
 def described(data: Dataset) -> dict[str, Any]:
-    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary, images' fit."""
+    """What a network must know of its inputs: kind, shape, class names, mean, deviation, vocabulary, images' fit; and
+    the shape that images are brought to where their centre is shown."""
     return {
         "kind": data.kind,
         "shape": list(data.shape),
@@ -103,7 +106,8 @@ def described(data: Dataset) -> dict[str, Any]:
         "mean": [float(value) for value in data.mean],
         "std": [float(value) for value in data.std],
         "words": None if data.words is None else list(data.words),
-        "fit": data.split_info.get("fit", "cover"),
+        "fit": data.split_info.get("fit", "letterbox" if data.kind == "segmentation" else "cover"),
+        **({"whole": list(data.whole)} if data.centre else {}),
     }
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from levelhead import metrics
 from levelhead.data import Dataset
+from levelhead.data.jitter import parse_jitter
 from levelhead.train.average import tensors
 from levelhead.train.recipe import Recipe
 from levelhead.train.updates import Updates
@@ -47,6 +48,29 @@ def better(entry: dict[str, Any], best: dict[str, Any] | None, select: str) -> b
     return best is None or (value < best["value"] if select == "nll" else value > best["value"])
 
 
+def judged_by(recipe: Recipe) -> str:
+    """What the accuracy that may end a run is called in its history."""
+    return f"{recipe.stop_on}_{f'top{recipe.stop_top}_' if recipe.stop_top > 1 else ''}accuracy"
+
+
+def stopped(recipe: Recipe, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """For the record of a finished run: after which epoch a wanted accuracy ended it, if it was reached; nothing where
+    none was wanted."""
+    if recipe.stop_at_accuracy is None:
+        return {}
+    last = history[-1]
+    value = last[judged_by(recipe)]
+    return {
+        "stopped": {
+            "epoch": last["epoch"],
+            "reached": value >= recipe.stop_at_accuracy,
+            "by": judged_by(recipe),
+            "value": value,
+            "wanted": recipe.stop_at_accuracy,
+        }
+    }
+
+
 def kept(entry: dict[str, Any], model: nn.Module, select: str) -> dict[str, Any]:
     """An epoch as the best one, with a copy of the weights that are in the model now."""
     weights = [tensor.detach().cpu().clone() for tensor in tensors(model)]
@@ -59,6 +83,17 @@ def check_fits(recipe: Recipe, data: Dataset, processes: int = 1) -> None:
         raise ValueError(
             f"select and stop_on are decided on val, and {data.name} has no such split here; say val_size= to cut one "
             "from train"
+        )
+    if recipe.stop_at_accuracy is not None and recipe.stop_top >= data.num_classes:
+        raise ValueError(
+            f"stop_top={recipe.stop_top} is reached by any network: {data.name} has only {data.num_classes} classes; "
+            f"say --stop-top {min(5, data.num_classes - 1)} or less"
+        )
+    jitter = parse_jitter(recipe.jitter)
+    if jitter.needs_colours and data.shape[0] != 3:
+        raise ValueError(
+            f"jitter={jitter} is for images of three colours, but those of {data.name} have {data.shape[0]} "
+            f"channel{'s' * (data.shape[0] > 1)}; say brightness and contrast alone, or --jitter none"
         )
     examples = len(data.splits["train"])
     if recipe.batch < 2 * processes:

@@ -43,9 +43,13 @@ PAPERS: dict[str, Paper] = {
         _sgd(300, 200, "steps(at=[75, 150, 225], by=0.1)", lr=0.1, nesterov=True, weight_decay=1e-4, crop=4, flip=True),
     ),
     "logitmix-imagenet": Paper(
-        "LogitMix, section 4.1; --resized-crop 0.08 adds its random windows, which need image files; its colours "
-        "are not part of a recipe",
-        _sgd(300, 256, "steps(at=[75, 150, 225], by=0.1)", lr=0.1, nesterov=True, weight_decay=1e-4, flip=True),
+        "LogitMix, section 4.1 and released code (colours); its random windows belong to the data: imagenet has them, "
+        "other image files take --resized-crop 0.08",
+        _sgd(
+            *(300, 256, "steps(at=[75, 150, 225], by=0.1)"),
+            lr=0.1, nesterov=True, weight_decay=1e-4, flip=True,
+            jitter="brightness=0.4, contrast=0.4, saturation=0.4, lighting=0.1",
+        ),
     ),
     "logitmix-mobilenet": Paper(
         "LogitMix, released code: MobileNetV2 on sets like ImageNet, a cosine in every step",
@@ -57,8 +61,8 @@ PAPERS: dict[str, Paper] = {
     ),
     "mixup-calibration-imagenet": Paper(
         "Thulasidasan et al. 2019, section 3.2, and Goyal et al. 2017: 32 processors with 32 images each, a warm-up to "
-        "0.1 per 256 images, until 93 % top-5; judged on val, where the paper has only test; --resized-crop 0.08 adds "
-        "Goyal's random windows, which need image files",
+        "0.1 per 256 images, until 93 % top-5; judged on val, where the paper has only test; Goyal's random windows "
+        "belong to the data: imagenet has them, other image files take --resized-crop 0.08",
         _sgd(
             *(90, 1024, "steps(at=[30, 60, 80], by=0.1)"),
             lr=0.1, lr_per=256, warmup=5.0, nesterov=True, weight_decay=1e-4, flip=True,
@@ -89,12 +93,17 @@ PAPERS: dict[str, Paper] = {
     ),
     "mbls-cub": Paper(
         "MbLS, section 4.1: from ImageNet's weights (--pretrained); the last epoch, since the authors' val is their "
-        "test; 256 and 224 as there (--fit central), but training images are cut at the centre, too, not at random",
+        "test; windows of 224 out of 256 belong to the data, cub-200-2011",
         _sgd(200, 16, "steps(at=[80, 160], by=0.1)", lr=0.1, nesterov=False, weight_decay=5e-4, flip=True),
     ),
     "mbls-voc": Paper(
-        "MbLS, section 4.1: DeepLabV3; the last epoch, since the authors' val is their test",
-        _sgd(100, 8, "steps(at=[40, 80], by=0.1)", lr=0.01, nesterov=False, weight_decay=5e-4, flip=True),
+        "MbLS, section 4.1 and released code: DeepLabV3; the last epoch, since the authors' val is their test; "
+        "--image-size 640 gives windows of 512 as there, but asks about images of 640, not 480",
+        _sgd(
+            *(100, 8, "steps(at=[40, 80], by=0.1)"),
+            lr=0.01, nesterov=False, weight_decay=5e-4, flip=True,
+            jitter="brightness=0.3, contrast=0.3, saturation=0.12, hue=0.11, prob=0.5",
+        ),
     ),
     "mbls-20newsgroups": Paper(
         "MbLS, section 4.1 and released code: GPCN on fixed GloVe vectors, the best epoch on val",

@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from levelhead.data import Dataset
+from levelhead.data.jitter import parse_jitter
 from levelhead.errors import unknown
 from levelhead.train.class_weights import checked_weights
 from levelhead.train.optimizers import OPTIMIZERS
@@ -31,7 +33,9 @@ class Recipe(BaseModel):
 
     Attributes:
         crop: a padding in pixels.
-        resized_crop: the smallest share of an image's area that is cut out and scaled.
+        resized_crop: the smallest share of an image's area that is cut out and scaled; 0 is none.
+        crop_size: side of the windows that are cut out of larger images, 0 for the whole.
+        jitter: how far colours are changed.
         drop_last: leave an update out that would see fewer examples than the others.
         accumulate: batches whose gradients make one update.
         warmup: epochs at the start in which the rate rises in a straight line.
@@ -59,7 +63,9 @@ class Recipe(BaseModel):
     clip: float | None = Field(None, gt=0, allow_inf_nan=False)
     crop: int = Field(0, ge=0, le=64)
     flip: bool = False
-    resized_crop: float | None = Field(None, gt=0, le=1)
+    resized_crop: float | None = Field(None, ge=0, le=1)
+    crop_size: int = Field(0, ge=0, le=65_536)
+    jitter: str = "none"
     drop_last: bool = False
     accumulate: int = Field(1, ge=1, le=65_536)
     warmup: float = Field(0.0, ge=0, allow_inf_nan=False)
@@ -103,6 +109,8 @@ class Recipe(BaseModel):
                 f"{schedule} has a warm-up of its own, so warmup= would be a second one; say "
                 f"{schedule.word}(warmup=PART OF THE RUN), or another schedule"
             )
+        if not self.resized_crop:
+            object.__setattr__(self, "resized_crop", None)
         for name in ("warmup", "freeze_epochs"):
             if getattr(self, name) >= self.epochs:
                 raise ValueError(f"{name}={getattr(self, name):g} leaves nothing of the {self.epochs} epochs")
@@ -124,6 +132,11 @@ class Recipe(BaseModel):
             raise ValueError(f"must be one of {', '.join(OPTIMIZERS)}")
         return value
 
+    @field_validator("jitter")
+    @classmethod
+    def _colours(cls, value: str) -> str:
+        return str(parse_jitter(value))
+
     @field_validator("class_weights")
     @classmethod
     def _weighs(cls, value: str) -> str:
@@ -142,6 +155,31 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+#: The words of a recipe that are about images alone.
+AUGMENTATION = ("crop", "flip", "resized_crop", "crop_size", "jitter")
+
+
+def augmented(data: Dataset, paper: str | None, said: dict[str, Any]) -> dict[str, Any]:
+    """What was said, with the data set's own augmentation for what was not (``None``).
+
+    Where a paper's recipe is named, only what goes with the size of the images, which no recipe knows.
+
+    Raises ``ValueError`` for words about images where there are none.
+    """
+    if data.kind not in ("image", "segmentation"):
+        if any(said.get(name) not in (None, "none") and said[name] for name in AUGMENTATION):
+            what = "texts" if data.kind == "text" else f"vectors of {data.shape[0]} numbers"
+            raise ValueError(
+                f"--crop, --flip, --resized-crop, --crop-size and --jitter are for images, but {data.name} holds {what}"
+            )
+        return said
+    own = data.augment
+    usual: dict[str, Any] = {"resized_crop": own.window, "crop_size": own.size}
+    if paper is None:
+        usual |= {"crop": own.crop, "flip": own.flip, "jitter": str(own.jitter)}
+    return said | {name: value for name, value in usual.items() if said.get(name) is None}
+
+
 def make_recipe(name: str, kind: str, paper: str | None = None, **given: Any) -> Recipe:
     """The recipe for a data set, or a paper's by name, with what was given (not ``None``) in place of its parts."""
     if paper is not None and paper not in PAPERS:
@@ -149,7 +187,7 @@ def make_recipe(name: str, kind: str, paper: str | None = None, **given: Any) ->
     usual = DEFAULTS.get(name, DEFAULTS[kind]) if paper is None else PAPERS[paper].arguments
     said = {key: value for key, value in given.items() if value is not None}
     if paper is not None and kind not in ("image", "segmentation"):
-        usual = {key: value for key, value in usual.items() if key not in ("crop", "flip", "resized_crop")}
+        usual = {key: value for key, value in usual.items() if key not in AUGMENTATION}
     chosen = usual | said
     if chosen.get("optimizer", "sgd") != "sgd":
         # of a usual recipe for SGD; what was said stays, and is refused

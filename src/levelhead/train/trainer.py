@@ -18,6 +18,7 @@ from levelhead import models
 from levelhead.composition import Objective
 from levelhead.data import Augment, Batches, Dataset
 from levelhead.data.decode import Window
+from levelhead.data.jitter import parse_jitter
 from levelhead.predictions import Predictions
 from levelhead.spec import parse
 from levelhead.train import finetune, judging
@@ -55,14 +56,15 @@ class Trainer:
         folder: Path | None = None,
         alone: bool = False,
     ) -> None:
-        self.run, self.data, self.checkpoints, self.folder = run, data, checkpoints, folder
+        self.run, self.checkpoints, self.folder = run, checkpoints, folder
         self.recipe = run.recipe
+        self.data = data = data.cut(run.recipe.crop_size)
         processes = 1 if alone else run.processes
         judging.check_fits(run.recipe, data, processes)
         self.schedule = parse_schedule(run.recipe.schedule, run.recipe.epochs)
         self.fabric = join(run.device, run.precision, processes)
         device, rank = self.fabric.device, self.fabric.global_rank
-        self.batches = {role: Batches(split, device=device) for role, split in data.splits.items()}
+        self.batches = {role: Batches(split, device=device, centre=data.centre) for role, split in data.splits.items()}
         self.rows: dict[str, Rows] = {}
         self.stop: Callable[[], bool] = lambda: False
         self.updates = Updates(
@@ -75,7 +77,13 @@ class Trainer:
         )
         self.augment = Augment()
         if data.kind in ("image", "segmentation"):
-            self.augment = Augment(self.recipe.crop, self.recipe.flip, self.recipe.resized_crop)
+            self.augment = Augment(
+                self.recipe.crop,
+                self.recipe.flip,
+                self.recipe.resized_crop,
+                self.recipe.crop_size,
+                parse_jitter(self.recipe.jitter),
+            )
         self.mean, self.std = (torch.from_numpy(value).to(device) for value in (data.mean, data.std))
         # Initial weights and data order come from the seed alone, so methods are paired run by run.
         torch.manual_seed(stream(run.seed, "weights"))
@@ -249,7 +257,7 @@ class Trainer:
         place, window = self.place, None
         assert place.order is not None
         if self.augment.window is not None:
-            window = Window(self.augment.window, stream(self.run.seed, "windows"), place.epoch)
+            window = Window(self.augment.window, stream(self.run.seed, "windows"), place.epoch, self.data.centre)
         steps = range(place.step, self.steps_per_epoch)
         coming = [rows for step in steps for rows, _ in self.updates.batches(place.order, step)]
         self.batches["train"].expect(coming, window)
@@ -361,8 +369,7 @@ class Trainer:
                 place.best = judging.kept(entry, self.objective.model, recipe.select)
         if recipe.stop_at_accuracy is not None:
             reached = self.accuracy(recipe.stop_on, recipe.stop_top)
-            top = f"top{recipe.stop_top}_" if recipe.stop_top > 1 else ""
-            entry[f"{recipe.stop_on}_{top}accuracy"] = reached
+            entry[judging.judged_by(recipe)] = reached
             ended = reached >= recipe.stop_at_accuracy
         if ended or judging.on_curve(entry["epoch"], recipe.epochs):
             entry |= self._measured("cal")
