@@ -15,7 +15,7 @@ from levelhead.compare.probing import answer
 from levelhead.figures import KINDS
 from levelhead.reproduce import speed
 from levelhead.reproduce.computed import label_entropy, proposition
-from levelhead.reproduce.designs import beds
+from levelhead.reproduce.designs import Design, beds, comparison
 from levelhead.reproduce.items import cells
 from levelhead.reproduce.plans import number, plans, read, requests
 from levelhead.reproduce.reproduce import find, listing
@@ -298,3 +298,14 @@ def test_the_proposition_holds_on_every_draw():
 
 def test_times_for_people():
     assert [speed.words(t) for t in (40, 5400, 200000, 4e7)] == ["1 min", "1.5 h", "2.3 days", "1.3 years"]
+
+
+def test_an_epoch_is_chosen_on_examples_of_its_own():
+    asked = {"set": "digits", "network": "mlp(width=16, depth=1)", "train_size": 200}
+    plain, chosen = (
+        comparison(Design(**asked, training={"epochs": 2, **more}), ["vanilla"], [0], devices="cpu")
+        for more in ({}, {"select": "nll"})
+    )
+    assert set(plain.data.splits) == {"train", "cal", "test"}
+    assert set(chosen.data.splits) == {"train", "val", "cal", "test"}
+    chosen.check()

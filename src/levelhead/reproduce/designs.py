@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from levelhead.compare.settings import Comparison
     from levelhead.data import Dataset
     from levelhead.data.source import Part, Source
+    from levelhead.train import Recipe
 
 #: How a reason begins that is data.
 MISSING = "data missing: "
@@ -92,9 +93,19 @@ class Design(BaseModel):
     @property
     def epochs(self) -> int:
         """How often each is seen."""
+        return self._said.epochs
+
+    @property
+    def needs_val(self) -> bool:
+        """Whether something is decided on examples that are neither trained on nor reported."""
+        return self._said.needs_val
+
+    @property
+    def _said(self) -> "Recipe":
+        """The recipe without what is the data's own."""
         from levelhead.train import make_recipe
 
-        return make_recipe(self.about.data, self.about.kind, self.recipe, **self.training).epochs
+        return make_recipe(self.about.data, self.about.kind, self.recipe, **self.training)
 
 
 @cache
@@ -128,6 +139,7 @@ def load(
     data_dir: str | None,
     classes: tuple[str, ...] = (),
     image_size: int | None = None,
+    needs_val: bool = False,
 ) -> "Dataset":
     """The data of a design, read once. Raises what `levelhead.data.load` raises."""
     from levelhead.data import load as read
@@ -135,16 +147,16 @@ def load(
     from levelhead.data.assemble import assemble
 
     if not classes:
-        return read(data, train_size=train_size, data_dir=data_dir, image_size=image_size)
-    return assemble(
-        of_classes(read_source(data, data_dir=data_dir, image_size=image_size), classes), train_size=train_size
-    )
+        return read(data, train_size=train_size, data_dir=data_dir, image_size=image_size, needs_val=needs_val)
+    source = of_classes(read_source(data, data_dir=data_dir, image_size=image_size), classes)
+    return assemble(source, train_size=train_size, needs_val=needs_val)
 
 
 def data_of(design: Design, data_dir: Path | None = None) -> "Dataset":
     """A design's data. Raises what `levelhead.data.load` raises."""
     where = None if data_dir is None else str(data_dir)
-    return load(design.about.data, design.train_size, where, design.classes, design.about.image_size)
+    about = design.about
+    return load(about.data, design.train_size, where, design.classes, about.image_size, design.needs_val)
 
 
 def of_classes(source: "Source", classes: Sequence[str]) -> "Source":
