@@ -704,8 +704,10 @@ def evaluate(
     limits = {name: value for name, value in locals().items() if name.startswith(("max_", "min_"))}
     if gate_on not in (None, "raw", "scaled"):
         raise ValueError(f"--gate-on must be raw or scaled, not {gate_on!r}")
-    if gate_on and not not_worse and all(value is None for value in limits.values()):
-        raise ValueError("--gate-on has no effect without a gate such as --max-ece 0.05")
+    if gate_on and not {*(not_worse or ())} - {"accuracy"} and all(value is None for value in limits.values()):
+        raise ValueError(
+            "--gate-on has no effect without a gate such as --max-ece 0.05 (--not-worse accuracy is judged as it comes)"
+        )
     if logits and probs:
         raise ValueError("--logits and --probs exclude each other: which are the numbers?")
     if report is not None and report.suffix.lower() not in (".html", ".htm"):

@@ -358,6 +358,7 @@ def test_words_that_make_no_sense_are_exit_2_and_write_nothing(tmp_path):
     page = tmp_path / "p.html"
     for words, reason in (
         ((path, "--gate-on", "scaled"), "no effect"),
+        ((path, path, "--gate-on", "scaled", "--not-worse", "accuracy"), "no effect"),
         ((path, "--max-ece", "0.1", "--gate-on", "both"), "raw or scaled"),
         ((path, path), "given twice"),
         ((path, tmp_path / "none.npz", "--report", page), "no such file"),

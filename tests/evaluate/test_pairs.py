@@ -149,6 +149,29 @@ def test_a_gate_fails_where_a_file_is_worse_than_the_first_beyond_chance(tmp_pat
     assert "not worse than plain.npz beyond chance" in (tmp_path / "p.html").read_text(encoding="utf-8")
 
 
+def test_a_right_answer_at_probability_zero_is_no_better_whatever_the_rest(tmp_path):
+    labels = np.random.default_rng(0).integers(0, 2, 1000)
+    for name, sure in (("a", 0.7), ("b", 0.71)):
+        probs = np.where(labels[:, None] == np.arange(2), sure, 1 - sure)
+        probs[:20] = probs[:20] if name == "a" else labels[:20, None] != np.arange(2)
+        np.savez(tmp_path / f"{name}.npz", probs=probs, labels=labels)
+    files = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    for state in ("raw", "scaled"):
+        found = evaluate(files, not_worse=["nll"], gate_on=state)
+        (gate,), (pair,) = found["gates"], found["comparisons"]
+        assert pair[f"nll_{state}"] == {"difference": None, "interval": None, "infinite": 20}
+        assert (gate["met"], gate["value"], gate["reason"]) == (False, None, "infinite for 20 of 1000 examples")
+        assert "NLL as they come is not compared: it is infinite for 20 of the examples." in found["verdict"]
+        assert not any("is better" in sentence for sentence in found["verdict"])
+
+
+def test_a_difference_without_an_interval_meets_no_gate(tmp_path):
+    for name, sure in (("a", 0.7), ("b", 0.6)):
+        np.savez(tmp_path / f"{name}.npz", probs=[[sure, 1 - sure]], labels=[0])
+    (gate,) = evaluate([tmp_path / "a.npz", tmp_path / "b.npz"], not_worse=["nll"])["gates"]
+    assert (gate["met"], gate["reason"]) == (False, "the difference has no interval")
+
+
 def test_a_gate_on_differences_needs_pairs_and_a_known_measure(tmp_path, two):
     logits, noisy, labels, _ = two
     files = [written(tmp_path / "a.npz", logits, labels), written(tmp_path / "b.npz", noisy[1:], labels[1:])]

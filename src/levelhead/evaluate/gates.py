@@ -86,18 +86,17 @@ def check_paired(measures: Sequence[str], num_files: int) -> None:
 def not_worse(
     measures: Sequence[str], pairs: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], state: State
 ) -> list[dict[str, Any]]:
-    """Whether each of the other files is worse than the first by more than chance; one that cannot be paired fails.
+    """Whether each of the other files is worse than the first by more than chance; what cannot be tested fails.
 
-    `value` is the paired difference, whose test is that of the words.
+    `value` is the paired difference, whose test is that of the words; None without a test.
     """
     results = []
     for pair, entry in zip(pairs, others, strict=True):
         for measure in dict.fromkeys(measures):
             name = measure if measure == "accuracy" else f"{measure}_{state}"
-            value = (pair.get(name) or {}).get("difference")
-            worse = value is not None and (value > 0) == PAIRED[measure] and value != 0
             apart = told_apart(pair, name)
-            reason = "" if value is not None else pair.get("cannot", "the files do not allow this difference")
+            value = None if apart is None else pair[name]["difference"]
+            worse = apart and (value > 0) == PAIRED[measure] and value != 0
             results.append(
                 {
                     "file": entry["file"],
@@ -108,11 +107,19 @@ def not_worse(
                     "against": pair["first_name"],
                     "limit": 0.0,
                     "value": value,
-                    "met": value is not None and not (worse and apart),
-                    "reason": reason,
+                    "met": value is not None and not worse,
+                    "reason": "" if value is not None else _unpaired(pair, name),
                 }
             )
     return results
+
+
+def _unpaired(pair: Mapping[str, Any], name: str) -> str:
+    if name not in pair:
+        return str(pair.get("cannot", "the files do not allow this difference"))
+    if "infinite" in pair[name]:
+        return f"infinite for {pair[name]['infinite']} of {pair['n']} examples"
+    return "the difference has no interval"
 
 
 def _why(gate: Gate, entry: Mapping[str, Any], state: State) -> str:

@@ -86,8 +86,8 @@ def _compared(first: Model, second: Model, level: float) -> dict[str, Any]:
         if key in differences:
             interval = differences[key].interval(level)
             found[name] = {"difference": finite(interval.mean), "interval": bounds(interval)}
-            if differences[key].infinite:
-                found[name]["left_out"] = differences[key].infinite
+            if infinite := differences[key].infinite:  # the mean of the rest would hide the worst
+                found[name] = {"difference": None, "interval": None, "infinite": infinite}
     if counted:
         found["mcnemar"] = {
             "only_first_right": only_first,

@@ -286,6 +286,9 @@ def compared_words(pair: Mapping[str, Any]) -> list[str]:
         f"{'' if test is None else ' (McNemar ' + _p(test['p_adjusted']) + ')'}."
     )
     sentences = [said]
+    for name, state in (("nll_raw", "as they come"), ("nll_scaled", "after scaling")):
+        if infinite := pair.get(name, {}).get("infinite"):
+            sentences.append(f"NLL {state} is not compared: it is infinite for {infinite:,} of the examples.")
     if "nll_scaled" in pair and None not in (pair["nll_raw"]["difference"], pair["nll_scaled"]["difference"]):
         raw, scaled = pair["nll_raw"], pair["nll_scaled"]
         sentences.append(
