@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import chi2, chi2_contingency
 
 from levelhead import metrics
-from levelhead.evaluate import evaluate
+from levelhead.evaluate import evaluate, groups
 
 from .conftest import call, network, table
 
@@ -65,11 +66,46 @@ def test_a_group_is_what_the_measures_say_of_its_rows_alone(sites):
 
 
 def test_the_verdict_tells_groups_apart_and_names_small_ones(sites):
-    path, *_ = sites
-    said = evaluate([path / "p.npz"], group=["site", "level"])["verdict"]
-    assert any(sentence.startswith("By site, of 3 groups: accuracy from") for sentence in said)
+    path, logits, labels, site = sites
+    found = evaluate([path / "p.npz"], group=["site", "level"])
+    said = found["verdict"]
+    right = logits.argmax(1) == labels
+    table = [[(right[site == name] == each).sum() for name in ("north", "south")] for each in (True, False)]
+    p_value = chi2_contingency(table, correction=False).pvalue  # of the two that are named, and not of the sea
+    assert by(found)["p_value"] == pytest.approx(p_value)
+    (sentence,) = (each for each in said if each.startswith("By site, of 3 groups: accuracy from"))
+    assert f"which could be chance (p = {p_value:.2g})" in sentence
+    assert "sea" not in sentence
     assert any("By level, of 4 groups" in sentence and "could be chance" in sentence for sentence in said)
     assert "1 of 3 groups by site (sea), which has fewer than 30 examples" in said[-1]
+
+
+def counted(path, **groups):
+    """The verdict's sentence and p-value of groups of so many right and wrong answers."""
+    right = np.concatenate([np.repeat([True, False], each) for each in groups.values()])
+    names = np.repeat(list(groups), [sum(each) for each in groups.values()])
+    np.savez(path / "p.npz", probs=two_columns(np.full(len(right), 0.9)), labels=1 - right, site=names)
+    found = evaluate([path / "p.npz"], group=["site"])
+    (said,) = (sentence for sentence in found["verdict"] if sentence.startswith("By site"))
+    return said, by(found)["p_value"]
+
+
+def test_groups_that_differ_are_told_apart_and_equal_ones_are_one(tmp_path):
+    said, p_value = counted(tmp_path, a=(190, 10), b=(160, 40))
+    # each expects 175 right and 25 wrong, and is 15 off: 2 * 225 / 175 + 2 * 225 / 25
+    assert p_value == pytest.approx(chi2.sf(2 * 225 / 175 + 2 * 225 / 25, 1))
+    assert "(b, n = 200) to 95.0 %" in said
+    assert "which is more than chance (p < 0.001)" in said
+    said, p_value = counted(tmp_path, a=(180, 20), b=(180, 20), c=(0, 20))
+    assert p_value == 1
+    assert said.startswith("By site, of 3 groups: the same accuracy, 90.0 %, in all that hold 30 examples.")
+
+
+def test_rare_mistakes_follow_no_chi_squared_law(tmp_path):
+    # one mistake falls to a with probability 30 / 2030; the law would say p < 1e-15
+    said, p_value = counted(tmp_path, a=(29, 1), b=(2000, 0))
+    assert p_value == pytest.approx(30 / 2030, abs=0.005)
+    assert f"which is more than chance (p = {p_value:.2g})" in said
 
 
 def test_numbers_are_levels_in_their_own_order(sites):
@@ -80,13 +116,41 @@ def test_numbers_are_levels_in_their_own_order(sites):
     assert [row["group"] for row in found["raw"]] == [str(k) for k in range(11)]
 
 
-def test_the_same_groups_from_a_column_a_file_and_a_column_of_a_file(sites):
+@pytest.mark.parametrize(
+    ("values", "names", "numeric"),
+    [
+        ([1.0, 2.0], ["1", "2"], True),
+        ([1.0, 2.5], ["1", "2.5"], True),
+        ([1.0, np.nan], ["1", "nan"], False),
+        ([1e20, 2e20], ["1e+20", "2e+20"], True),
+        (["10", "1_2"], ["10", "1_2"], False),
+        (["2", "inf"], ["2", "inf"], False),
+        (["-.5", "1e-3"], ["-.5", "1e-3"], True),
+    ],
+)
+def test_a_group_is_a_number_by_its_own_value(sites, values, names, numeric):
+    path, *_ = sites
+    np.save(path / "v.npy", np.array(values)[np.arange(2000) % 2])
+    found = by(evaluate([path / "p.npz"], group=[str(path / "v.npy")]))
+    assert ([row["group"] for row in found["raw"]], found["numeric"]) == (names, numeric)
+
+
+def test_values_of_other_blocks_change_no_name(sites, monkeypatch):
+    path, *_ = sites
+    monkeypatch.setattr(groups, "_ROWS", 500)
+    np.savez(path / "v.npz", v=np.append(np.ones(1999), 1.5))
+    found = by(evaluate([path / "p.npz"], group=[str(path / "v.npz")]))
+    assert [(row["group"], row["n"]) for row in found["raw"]] == [("1", 1999), ("1.5", 1)]
+
+
+def test_the_same_groups_from_a_column_a_file_and_a_column_of_a_file(sites, monkeypatch):
     path, logits, labels, site = sites
     table(path / "meta.csv", {"id": np.arange(2000), "site": site, "sex": np.where(labels == 0, "f", "m")})
     np.savez(path / "only.npz", site=site)
     np.savez(path / "ids.npz", logits=logits, labels=labels, ids=np.arange(2000))
     own = by(evaluate([path / "p.npz"], group=["site"]))
-    for word in (f"{path / 'meta.csv'}:site", str(path / "only.npz")):
+    monkeypatch.chdir(path)
+    for word in (f"{path / 'meta.csv'}:site", str(path / "only.npz"), "./only.npz", f"{path}//only.npz"):
         beside = by(evaluate([path / "ids.npz"], group=[word], memory=0))
         assert {k: v for k, v in beside.items() if k == "raw"} == {"raw": own["raw"]}, word
     table(path / "t.csv", {"label": labels, "site": site} | {f"logits_{k}": logits[:, k] for k in range(5)})

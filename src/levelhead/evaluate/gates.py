@@ -96,7 +96,7 @@ def not_worse(
             name = measure if measure == "accuracy" else f"{measure}_{state}"
             apart = told_apart(pair, name)
             value = None if apart is None else pair[name]["difference"]
-            worse = apart and (value > 0) == PAIRED[measure] and value != 0
+            worse = value is not None and (value > 0) == PAIRED[measure] and value != 0
             results.append(
                 {
                     "file": entry["file"],
@@ -107,7 +107,7 @@ def not_worse(
                     "against": pair["first_name"],
                     "limit": 0.0,
                     "value": value,
-                    "met": value is not None and not worse,
+                    "met": value is not None and not (worse and apart),
                     "reason": "" if value is not None else _unpaired(pair, name),
                 }
             )

@@ -7,6 +7,7 @@ Shapes: n rows of a block.
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from levelhead.prediction_files.store import Store, open_store
 
 MOST = 200  # groups; each costs a test with a thousand draws
 _ROWS = 1 << 16  # read at once
+_DRAWS = 9999
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _ENDINGS = (".npz", ".npy", ".safetensors", ".parquet", ".csv")
 
 
@@ -49,17 +52,18 @@ def find_grouping(source: Source, word: str) -> Grouping:
     if word in store.columns:
         return _grouping(word, store, word, own=True)
     name, _, column = word.rpartition(":")
-    path = next((Path(each) for each in (word, name) if Path(each).suffix.lower() in _ENDINGS), None)
-    if path is None:
+    given = next((each for each in (word, name) if Path(each).suffix.lower() in _ENDINGS), None)
+    if given is None:
         raise ValueError(
             f"{source.path}: {unknown('column', word, store.columns)} Groups are a column of the file, or a file "
             "beside it with a row for each example: FILE, or FILE:COLUMN"
         )
+    path = Path(given)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file, and {source.path} has no column {word!r} to group by")
     beside = open_npy(path, path.stem) if path.suffix.lower() == ".npy" else open_store(path)
     able = [each for each, found in beside.columns.items() if found.width == 0 and each.lower() not in IDS]
-    if str(path) == word:
+    if given == word:
         if len(able) != 1:
             raise ValueError(f"{path} holds {', '.join(able) or 'no column'}: say which, {path}:COLUMN")
         column = able[0]
@@ -119,11 +123,13 @@ class _Reader:
 
 
 def _words(values: np.ndarray) -> np.ndarray:
-    """Values as text: whole numbers without a point, whatever type they were stored in."""
+    """Values as text: whole numbers without a point, whatever type they and those beside them were stored in."""
     values = values.reshape(len(values))
-    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.floor(values)).all():
-        values = values.astype(np.int64)
-    return values.astype(np.str_)
+    if values.dtype.kind != "f":
+        return values.astype(np.str_)
+    found, place = np.unique(values, return_inverse=True)
+    whole = np.isfinite(found) & (found == np.floor(found)) & (np.abs(found) < 2**53)
+    return np.array([str(int(v)) if w else str(v) for v, w in zip(found, whole, strict=True)], np.str_)[place]
 
 
 @dataclass(eq=False)
@@ -208,22 +214,19 @@ def _ordered(names: dict[str, _Group]) -> list[str]:
 
 
 def numeric(names: Sequence[str] | dict[str, _Group]) -> bool:
-    """Whether all groups are numbers, such as levels of a corruption."""
-    return all(not math.isnan(_number(name)) for name in names)
+    """Whether all groups are finite decimal numbers, such as levels of a corruption."""
+    return all(math.isfinite(_number(name)) for name in names)
 
 
 def _number(name: str) -> float:
-    try:
-        return float(name)
-    except ValueError:
-        return math.nan
+    return float(name) if _DECIMAL.fullmatch(name) else math.nan  # float() would take 1_2 and inf
 
 
 def described(groupings: Sequence[Grouping], raw: Groups, scaled: Groups | None) -> list[dict[str, Any]]:
     """A grouping each: what by, from which file, a row a group before and after scaling, and whether accuracy differs.
 
     p-values of gaps and of ECEs are adjusted by Holm over the groups that hold at least 30 examples; others have none.
-    `p_value`: of equal accuracy in all groups, by the chi-squared test; None where it cannot be made.
+    `p_value`: of equal accuracy in these groups, by the chi-squared test; None where it cannot be made.
     """
     states = {"raw": raw.rows()} | ({"scaled": scaled.rows()} if scaled else {})
     found = []
@@ -247,11 +250,17 @@ def described(groupings: Sequence[Grouping], raw: Groups, scaled: Groups | None)
 
 
 def _one_accuracy(rows: Sequence[dict[str, Any]]) -> float | None:
+    """p-value of one accuracy in all groups of at least 30: chi-squared, by its law or, of rare answers, by chance."""
     from scipy.stats import chi2_contingency
 
-    n = np.array([row["n"] for row in rows])
-    right = np.round(n * np.array([row["accuracy"] for row in rows]))
+    n = np.array([row["n"] for row in rows if row["n"] >= FEW])
+    right = np.array([round(row["n"] * row["accuracy"]) for row in rows if row["n"] >= FEW])
     table = np.stack([right, n - right])
-    if len(rows) < 2 or (table.sum(1) == 0).any():
+    if len(n) < 2 or (table.sum(1) == 0).any():
         return None
-    return float(chi2_contingency(table, correction=False).pvalue)
+    found = chi2_contingency(table, correction=False)
+    if found.expected_freq.min() >= 5:  # Cochran 1954
+        return float(found.pvalue)
+    drawn = np.random.default_rng(0).multivariate_hypergeometric(n, right.sum(), _DRAWS, method="marginals")
+    apart, chance = ((np.square(each - found.expected_freq[0]) / n).sum(-1) for each in (right, drawn))
+    return float((1 + (chance >= apart * (1 - 1e-9)).sum()) / (1 + _DRAWS))

@@ -191,7 +191,12 @@ def _group_words(found: Mapping[str, Any]) -> str:
     chance = (
         "" if p_value is None else f", which {'is more than chance' if told else 'could be chance'} ({_p(p_value)})"
     )
-    said = f"By {found['by']}, of {len(found['raw'])} groups: accuracy from {ends[0]} to {ends[1]}{chance}."
+    spread = (
+        f"the same accuracy, {_percent(best['accuracy'])}, in all that hold {FEW} examples"
+        if worst is best
+        else f"accuracy from {ends[0]} to {ends[1]}{chance}"
+    )
+    said = f"By {found['by']}, of {len(found['raw'])} groups: {spread}."
     state, when = ("scaled", "After scaling") if "scaled" in found else ("raw", "As they come")
     off = [row for row in found[state] if row["p_value"] is not None and row["p_value"] < SURE]
     if not off:
