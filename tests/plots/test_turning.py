@@ -34,8 +34,16 @@ def test_a_rise_by_hand():
     assert turn.table()["nll"] == pytest.approx([0.41, 0.52])
 
 
-def test_without_accuracy_the_turn_stands_alone_and_other_epochs_are_left_out():
-    (turn,) = turns([run("a", nll) for nll in ([0.6, 0.4, 0.6, 0.7], [0.6, 0.41, 0.61], [0.6, 0.405, 0.605])])
+def test_without_accuracy_the_turn_stands_alone():
+    (turn,) = turns([run("a", nll) for nll in ([0.6, 0.4, 0.6], [0.6, 0.41, 0.61], [0.6, 0.405, 0.605])])
     assert (turn.epoch, turn.accuracy) == (2, None)
     assert turn.nll == pytest.approx((0.405, 0.605))
     assert turns([{"method": "a"}, {"method": "a", "history": [{"epoch": 1, "cal_nll": None}]}]) == ()
+
+
+def test_the_last_epoch_is_each_runs_own():
+    stopped = run("a", [0.6, 0.4, 0.5])
+    risen, fallen = [0.6, 0.41, 0.52, 0.51], [0.6, 0.41, 0.52, 0.4, 0.3, 0.2]
+    (turn,) = turns([stopped, run("a", risen), run("a", risen)])
+    assert (turn.epoch, turn.nll) == (2, pytest.approx((1.22 / 3, 1.52 / 3)))
+    assert turns([stopped, run("a", fallen), run("a", fallen)]) == ()

@@ -47,6 +47,15 @@ def test_the_best_is_the_highest_where_more_is_better_and_nobody_stands_alone():
     assert standing(results, measure="nll", state="scaled", role="cal") == ()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_nobody_is_worse_than_a_best_whose_other_seeds_were_easier(sign):
+    # a has easy seeds alone; on those that both have, b is better on each, and c worse
+    rows = {"a": [0.50, 0.52, 0.51, 0.3, 0.3, 0.3], "b": [0.45, 0.471, 0.46], "c": [0.60, 0.622, 0.61]}
+    results = [result(name, seed, sign * value) for name, row in rows.items() for seed, value in enumerate(row)]
+    found = standing(results, measure="nll", state="scaled", lower_is_better=sign > 0)
+    assert {each.method: each.mark for each in found} == {"a": "best", "b": "", "c": "worse"}
+
+
 def test_latex_is_a_whole_table_with_every_cell_and_no_name_is_a_command(folder):
     text = latex(read(folder))
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -65,7 +74,8 @@ def test_markdown_has_a_cell_for_every_heading_and_no_name_is_markup(folder):
     lines = markdown(read(folder)).splitlines()
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[:6]}) == 1
     assert escaped_markdown(HOSTILE) in "\n".join(lines)
-    assert escaped_markdown(HOSTILE) == r"50%\_a&#124;b & \\input{x} \$y\$ \[z](w) \*v\* &lt;b>"
+    assert escaped_markdown("~~x~~ &lt;") == r"\~\~x\~\~ \&lt;"
+    assert escaped_markdown(HOSTILE) == r"50%\_a&#124;b \& \\input{x} \$y\$ \[z](w) \*v\* &lt;b>"
     assert sum(line.count("**") for line in lines[:6]) == 2 * 4
 
 

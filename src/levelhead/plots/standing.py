@@ -21,6 +21,7 @@ Mark = Literal["best", "same", "worse", ""]
 class Standing:
     """A method by one measure: "best", "same" (not told from the best), "worse", or "" where no interval tells.
 
+    "" also where it is better by more than chance on the seeds that both have, and the best has its mean by others.
     `difference`: less the best, seed by seed; None for the best itself and where they share no seed.
     """
 
@@ -76,12 +77,16 @@ def standing(
     apart = differences(results, baseline=best, measure=measure, state=state, role=role, order=means, level=level)
     by_method = {each.method: each for each in apart}
     return tuple(
-        Standing(name, "best") if name == best else Standing(name, _mark(by_method.get(name)), by_method.get(name))
+        Standing(name, "best")
+        if name == best
+        else Standing(name, _mark(by_method.get(name), lower_is_better), by_method.get(name))
         for name in means
     )
 
 
-def _mark(difference: Difference | None) -> Mark:
+def _mark(difference: Difference | None, lower_is_better: bool) -> Mark:
     if difference is None or difference.told_apart is None:
         return ""
-    return "worse" if difference.told_apart else "same"
+    if not difference.told_apart:
+        return "same"
+    return "worse" if (difference.mean > 0) == lower_is_better else ""

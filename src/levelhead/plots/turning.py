@@ -1,5 +1,6 @@
 """Where training made a network surer but not better: the NLL on cal was lower at an earlier epoch than at the last.
 
+Runs may end at different epochs; the last is each run's own.
 The epoch with the lowest mean NLL is chosen by the numbers that are then compared, so a rise is a little too large; the
 smallest rises are left out.
 """
@@ -21,6 +22,7 @@ SMALLEST = 0.01  # nats
 class Turn:
     """One method: its `epoch` of the lowest mean NLL, NLL and accuracy then and at the last, means over `seeds`.
 
+    The epoch is one that all runs recorded, the last is each run's own.
     `lo` and `hi` bound the mean rise of the NLL, seed by seed. Accuracies are None where the runs recorded none.
     """
 
@@ -58,18 +60,19 @@ def turns(
 
 def _turn(method: str, histories: list[dict[float, Mapping[str, Any]]], role: str, level: float) -> Turn | None:
     epochs = sorted(set.intersection(*map(set, histories))) if histories else []
-    if len(histories) < 2 or len(epochs) < 2:
+    if len(histories) < 2 or not epochs:
         return None
 
-    def of(name: str, epoch: float) -> np.ndarray:
-        return np.array([history[epoch].get(f"{role}_{name}", np.nan) for history in histories], np.float64)
+    def of(name: str, epoch: float | None = None) -> np.ndarray:
+        at = (history[max(history) if epoch is None else epoch] for history in histories)
+        return np.array([entry.get(f"{role}_{name}", np.nan) for entry in at], np.float64)
 
-    best, last = min(epochs, key=lambda epoch: of("nll", epoch).mean()), epochs[-1]
-    then, now = of("nll", best), of("nll", last)
+    best = min(epochs, key=lambda epoch: of("nll", epoch).mean())
+    then, now = of("nll", best), of("nll")
     rise = paired(now, then, level)
-    if best == last or rise.mean < SMALLEST or rise.lo <= 0:
+    if rise.mean < SMALLEST or rise.lo <= 0:
         return None
-    right = float(of("accuracy", best).mean()), float(of("accuracy", last).mean())
+    right = float(of("accuracy", best).mean()), float(of("accuracy").mean())
     accuracy = right if np.isfinite(right).all() else None
     return Turn(method, best, (float(then.mean()), float(now.mean())), rise.lo, rise.hi, accuracy, len(histories))
 
