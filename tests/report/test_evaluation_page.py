@@ -136,6 +136,17 @@ def test_sets_have_a_table_and_bars_and_there_is_nothing_of_them_without_cal(fou
     assert "Prediction sets" not in render(found)
 
 
+def test_groups_whose_long_names_begin_alike_have_places_of_their_own(tmp_path):
+    logits, labels = outputs(0)
+    names = [f"hospital of Saint Mary, building A, floor {k}" for k in range(50)]
+    np.savez(tmp_path / "p.npz", logits=logits, labels=labels, site=np.array(names)[np.arange(400) % 50])
+    figure = data_of(render(evaluate([tmp_path / "p.npz"], group=["site"])))["groups-0-0"]
+    assert all(trace["x"] == sorted(names) for trace in figure["traces"])
+    axis = figure["layout"]["xaxis"]
+    assert axis["tickvals"] == sorted(names)[::2]
+    assert set(axis["ticktext"]) == {"hospital of Saint Mary,…"}
+
+
 def test_the_matrix_holds_every_example_and_many_classes_have_the_pairs(found, tmp_path):
     page = render(found)
     body = re.search(r'class="matrix".*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]

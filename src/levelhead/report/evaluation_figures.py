@@ -1,5 +1,6 @@
 """The figures of an evaluation's page, from its JSON: what stands behind its diagrams, abstaining, prediction sets."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from levelhead.report.figures import COLOURS, DASHES, Figure, text
 
 _GREY = "rgba(128,128,128,0.22)"
 _UNTOLD = {"hoverinfo": "skip", "showlegend": False, "untold": True}  # not a row of the numbers
+_NAMED = 40  # groups along an axis
 _SETS = 0.9  # the level whose sets are drawn; the table has both
 
 
@@ -126,7 +128,12 @@ def groups(found: Mapping[str, Any]) -> Figure:
     Numbers, such as levels of a corruption, lie on an axis and are joined.
     """
     rows = found["raw"]
-    x = [float(row["group"]) if found["numeric"] else text(row["group"], 24) for row in rows]
+    x = [float(row["group"]) if found["numeric"] else text(row["group"]) for row in rows]
+    axis: Figure = {"title": text(found["by"], 40), "type": "linear"}
+    if not found["numeric"]:  # a place for each whole name, as long names may begin alike
+        shown = range(0, len(rows), math.ceil(len(rows) / _NAMED))
+        named = {"tickvals": [x[k] for k in shown], "ticktext": [text(rows[k]["group"], 24) for k in shown]}
+        axis |= {"type": "category"} | named
     mode = "lines+markers" if found["numeric"] else "markers"
 
     def trace(name: str, y: Sequence[float], colour: str, symbol: str, dash: str) -> Figure:
@@ -139,7 +146,8 @@ def groups(found: Mapping[str, Any]) -> Figure:
             "customdata": [[row["n"]] for row in rows],
             "marker": {"color": colour, "symbol": symbol, "size": 9},
             "line": {"color": colour, "width": 1.4, "dash": dash},
-            "hovertemplate": f"%{{x}}: {name} %{{y:.1%}}, n = %{{customdata[0]:,}}<extra></extra>",
+            "hovertext": x,
+            "hovertemplate": f"%{{hovertext}}: {name} %{{y:.1%}}, n = %{{customdata[0]:,}}<extra></extra>",
         }
 
     accuracy = [row["accuracy"] for row in rows]
@@ -163,7 +171,7 @@ def groups(found: Mapping[str, Any]) -> Figure:
         "columns": ["what", text(found["by"], 24), "value", "examples"],
         "traces": traces,
         "layout": {
-            "xaxis": {"title": text(found["by"], 40), "type": "linear" if found["numeric"] else "category"},
+            "xaxis": axis,
             "yaxis": {"title": "accuracy and confidence", "tickformat": ".0%"},
             "showlegend": True,
         },
