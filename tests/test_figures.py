@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
+from tests.data.named_sets import cub
 from typer.testing import CliRunner
 
 from levelhead.cli import app
@@ -105,3 +107,17 @@ def test_no_folder_or_no_file(folder, tmp_path):
     assert call("figure", "winning", "--out", tmp_path / "a.png")[0] == 2
     status, _, error = call("figure", "winning", folder)
     assert (status, "--out is missing" in error) == (2, True)
+
+
+def test_activation_maps_of_windows_show_the_centre(tmp_path):
+    cub(tmp_path / "CUB_200_2011")
+    run = ("compare", "--data", "cub-200-2011", "--data-dir", tmp_path, "--image-size", 32, "--cal-size", 3)
+    less = ("--epochs", 1, "--seeds", 1, "--jobs", 1, "--model", "small", "-m", "vanilla", "--out", tmp_path / "out")
+    status, _, error = call(*run, *less)
+    assert status == 0, error
+    kept = np.load(tmp_path / "out" / "examples.npz")["pictures"].shape[1:3]
+    assert kept == (28, 28)
+    found = ("figure", "activation_maps", tmp_path / "out", "--data-dir", tmp_path, "--out", tmp_path / "a.png")
+    status, said, error = call(*found, "--json")
+    assert status == 0, error
+    assert all(0 < row["area"] <= 1 for row in json.loads(said))

@@ -223,9 +223,11 @@ def test_a_puzzle_of_texts_is_cut_by_the_gradient_at_the_words(monkeypatch):
     logits = model.fc(hidden.sum(1) / mask.sum(1, keepdim=True))
     (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, labels), vectors)
     torch.testing.assert_close(seen[0][3], gradient.float().square().mean(2).sqrt())
-    assert torch.equal(seen[0][1], vectors.detach())
+    assert torch.equal(seen[0][1], (vectors * mask[..., None]).detach())
     assert 0 < float(out.mix.lam.min()) < 1
-    torch.testing.assert_close(out.mix.lam, (out.mix.lam * 7 * 2).round() / 14, msg="halves of seven words")
+    # halves of the words of the longer text
+    longer = torch.maximum(mask, mask[PARTNER]).sum(1).double()
+    torch.testing.assert_close(out.mix.lam, (out.mix.lam * longer * 2).round() / longer / 2)
     lam, y = out.mix.lam[:, None], nn.functional.one_hot(labels, C)
     torch.testing.assert_close(out.targets.double(), lam * y + (1 - lam) * y[PARTNER], atol=1e-7, rtol=0)
 

@@ -47,13 +47,23 @@ def joined(inputs: Inputs, mix: Mix) -> Inputs:
     changed = dict(inputs)
     for name, value in inputs.items():
         if "mask" in name and isinstance(value, Tensor) and value.ndim > 1 and value.shape[0] == size:
-            marks_absence = "padding" in name and value.dtype == torch.bool
-            join = torch.minimum if marks_absence else torch.maximum
+            join = torch.minimum if _marks_absence(name, value) else torch.maximum
             for place in range(others.shape[1]):
                 seen = (weights[:, place] > 0).to(value.device).view(-1, *[1] * (value.ndim - 1))
                 other = value[others[:, place].to(value.device)]
                 changed[name] = torch.where(seen, join(changed[name], other), changed[name])
     return changed
+
+
+def present(inputs: Inputs) -> Tensor | None:
+    """Which tokens are there, boolean ``(B, L)``, by the first mask of the batch; ``None`` where it has none."""
+    if isinstance(inputs, Tensor):
+        return None
+    size = content(inputs).shape[:2]
+    for name, value in inputs.items():
+        if "mask" in name and isinstance(value, Tensor) and value.shape == size:
+            return ~value if _marks_absence(name, value) else value > 0
+    return None
 
 
 def concatenated(batches: Sequence[Inputs]) -> Inputs:
@@ -70,6 +80,10 @@ def concatenated(batches: Sequence[Inputs]) -> Inputs:
         else value
         for name, value in first.items()
     }
+
+
+def _marks_absence(name: str, mask: Tensor) -> bool:
+    return "padding" in name and mask.dtype == torch.bool
 
 
 def _content_name(inputs: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from levelhead.batch import Inputs, concatenated, content, joined, with_content
+from levelhead.batch import Inputs, concatenated, content, joined, present, with_content
 from levelhead.classifier import Classifier, find_classifier, fit_head, second_head
 from levelhead.eager import eager
 from levelhead.losses import Consistency, cross_entropy, full_precision, one_hot
@@ -291,6 +291,8 @@ class Objective(nn.Module):
         weight = self._weight(targets, valid)
         look = at_inputs if main.is_floating_point() else at_embedding
         seen, found, kept = saliency(self.model, look, weight=2 * clean / self.num_classes)
+        if seen.ndim == 3 and (there := present(inputs)) is not None:
+            seen = seen * there.unsqueeze(2)
         settled = self.spec.mixing.settle(seen, drawn, found)
         mix = Mix(settled.mix.partner.to(main.device), _to(_lam(settled), main.device))
         return settled._replace(mix=mix), {} if kept is None else {"clean_cross_entropy": kept}

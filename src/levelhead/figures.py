@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from levelhead.errors import unknown
 from levelhead.plots import (
@@ -31,6 +31,9 @@ from levelhead.plots.comparison import Comparison, read
 from levelhead.plots.leaderboard import save
 from levelhead.plots.pooled import pooled
 from levelhead.predictions import Predictions
+
+if TYPE_CHECKING:
+    from levelhead.trained import Trained
 
 PANEL = 2.1  # inches
 
@@ -304,7 +307,7 @@ def _activation_maps(asked: Asked) -> _Drawn:
 
     names = asked.folder.class_names
     runs = {method: load_run(asked.run(method)) for method in asked.shown()}
-    images, labels = _one_of_each(asked)
+    images, labels = _one_of_each(asked, next(iter(runs.values())))
     found = [activation_maps.activation_maps(method, run.activation, images, labels) for method, run in runs.items()]
     drawn, axes = _panels((len(found) + 1) * len(images), width=1.2, height=1.2, most=len(images))
     for ax, image, label in zip(axes, images, labels, strict=False):
@@ -323,12 +326,11 @@ def _activation_maps(asked: Asked) -> _Drawn:
     return drawn, [row for each in found for row in each.table()]
 
 
-def _one_of_each(asked: Asked, most: int = 6) -> tuple[Any, Any]:
-    """The first test image of some classes, and their labels: LaMix's bird and frog first where there are any."""
+def _one_of_each(asked: Asked, run: "Trained", most: int = 6) -> tuple[Any, Any]:
+    """The first test image of some classes, as the run is shown it, and their labels: LaMix's bird and frog first."""
     import numpy as np
 
-    from levelhead.data import load
-    from levelhead.data.batches import centred
+    from levelhead.data import brought_alike, load
 
     identity = asked.folder.about["identity"]["data"]
     if identity["kind"] != "image":
@@ -336,14 +338,13 @@ def _one_of_each(asked: Asked, most: int = 6) -> tuple[Any, Any]:
     names = asked.folder.class_names
     split = identity["split"]
     sizes = {name: split.get(name) for name in ("train_size", "cal_size", "test_size")}
-    data = load(identity["name"], data_dir=asked.data_dir, split_seed=split["split_seed"], **sizes)
-    data = data.cut(identity["recipe"].get("crop_size", 0))
+    form = brought_alike(identity["name"], shape=run.whole, fit=run.inputs.get("fit", "cover"))
+    data = load(identity["name"], data_dir=asked.data_dir, split_seed=split["split_seed"], **sizes, **form)
     test = data.splits["test"]
     order = sorted(range(len(names)), key=lambda column: names[column] not in ("bird", "frog"))
     there = [column for column in order if (test.labels == column).any()][:most]
     rows = np.array([np.flatnonzero(test.labels == column)[0] for column in there])
-    images = images_of(test, rows)
-    return images if data.centre is None else centred(images, data.centre), test.labels[rows]
+    return run.shown(images_of(test, rows)), test.labels[rows]
 
 
 def images_of(split: Any, rows: Any) -> Any:

@@ -21,7 +21,7 @@ from levelhead import models
 from levelhead.activation import class_activation
 from levelhead.composition import Objective
 from levelhead.data import NAMED, Source, read_alike
-from levelhead.data.batches import normalise
+from levelhead.data.batches import centred, normalise
 from levelhead.data.decode import Form, decode
 from levelhead.data.encoded import shards
 from levelhead.data.folder import ENDINGS
@@ -76,6 +76,10 @@ class Trained:
     def whole(self) -> tuple[int, ...]:
         """Of one example before its centre is cut out, where that is done; else the `shape`."""
         return tuple(self.inputs.get("whole", self.shape))
+
+    def shown(self, images: np.ndarray) -> np.ndarray:
+        """Stored images `(N, C, H, W)` as the network is shown them: their centre, where it was trained on windows."""
+        return images if self.whole == self.shape else centred(images, (self.shape[1], self.shape[2]))
 
     @property
     def model(self) -> nn.Module:

@@ -192,7 +192,9 @@ def test_amounts_are_read_and_printed_in_one_way(text, said):
     assert parse_jitter(said) == parse_jitter(text)
 
 
-@pytest.mark.parametrize("text", ["1.5", "hue=0.6", "colour=1", "brightness", "prob=0.5", "brightness=0", ""])
+@pytest.mark.parametrize(
+    "text", ["1.5", "hue=0.6", "colour=1", "brightness", "prob=0.5", "brightness=0", "", "0.4, hue=0.1"]
+)
 def test_amounts_that_make_no_sense_are_refused(text):
-    with pytest.raises(ValueError, match=r"jitter|changes no colour"):
+    with pytest.raises(ValueError, match=r"jitter|changes no colour|stands for three"):
         parse_jitter(text)

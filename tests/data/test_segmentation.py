@@ -347,3 +347,20 @@ def test_masks_are_cropped_and_mirrored_with_their_images():
         assert bool((shown == 0).any()) == (augment.crop > 0)
         moved += int((masks != torch.from_numpy(labels)).flatten(1).any(1).sum())
     assert moved > 60
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_mask_is_turned_as_its_image_is(tmp_path, orientation):
+    stored = np.zeros((20, 30), np.uint8)
+    stored[:8], stored[:, :5] = 1, 2
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for role in ("train", "cal", "test"):
+        for folder, pixels in (("images", 100 * stored), ("masks", stored)):
+            (tmp_path / role / folder).mkdir(parents=True)
+            for number in range(3):
+                Image.fromarray(pixels).save(tmp_path / role / folder / f"{number}.png", exif=exif)
+    split = load(tmp_path).splits["train"]
+    assert split.labels.shape[1:] == ((20, 30) if orientation == 3 else (30, 20))
+    assert np.array_equal(split.inputs[:, 0] // 100, split.labels)
+    assert not np.array_equal(split.labels[0], stored)

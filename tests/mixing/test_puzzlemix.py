@@ -530,3 +530,12 @@ class TestSequences:
     def test_a_saliency_of_pixels_is_none_of_words(self):
         with pytest.raises(ValueError, match=r"of shape \(2, 6\)"):
             settled(PuzzleMix(), rand(2, 6, 3), rand(2, 6, 3))
+
+    def test_padding_counts_for_neither(self):
+        """Two words and four, the last two places are nobody's: one word of the first shows and three of the second."""
+        inputs, saliency = rand(2, 6, 3) + 1, torch.tensor([[5.0, 0, 0, 0, 0, 0], [0, 1, 2, 2, 0, 0]])
+        inputs[0, 2:] = inputs[1, 4:] = 0
+        mixer = PuzzleMix(blocks=[6], smoothness=0, prior=0)
+        drawn = settled(mixer, inputs, saliency, Mix(torch.tensor([1, 0]), 0.5))
+        assert drawn.puzzle.mask[0, 0, :4].tolist() == [1, 0, 0, 0]
+        assert drawn.mix.lam.tolist() == [0.25, 0.75]

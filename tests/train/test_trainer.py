@@ -137,8 +137,10 @@ def test_a_checkpoint_of_another_version_is_begun_anew(digits, tmp_path):
         assert made(Trainer(run_of(digits), digits, checkpoints)) == 12
         state = torch.load(tmp_path / "c.pt", weights_only=True)
         del state["format"], state["ranks"]  # as they were before there were processes that train together
-        torch.save(state, tmp_path / "c.pt")
-        assert made(Trainer(run_of(digits), digits, checkpoints)) == 0
+        for other in (state, torch.zeros(3)):
+            torch.save(other, tmp_path / "c.pt")
+            with pytest.warns(UserWarning, match=r"c\.pt is a checkpoint of another version"):
+                assert made(Trainer(run_of(digits), digits, checkpoints)) == 0
 
 
 def test_the_global_random_state_does_not_move(digits, tmp_path):

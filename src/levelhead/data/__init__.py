@@ -294,11 +294,19 @@ def read_alike(
 
     What has one size and way of its own keeps it.
     """
+    alike = brought_alike(source, shape=shape, fit=fit, text=text, image=image)
+    return read_source(source, text=text, image=image, **options, **alike)
+
+
+def brought_alike(
+    source: str | Path, *, shape: tuple[int, ...], fit: str, text: str | None = None, image: str | None = None
+) -> dict[str, Any]:
+    """The arguments of `load` that bring images of files to the `shape (C, H, W)` and by the `fit` of other images."""
     read = _reader_of_columns(str(source), text, image)
     alike: dict[str, Any] = {"image_size": shape[1:]} if len(shape) == 3 and read in TAKE_IMAGE_SIZE else {}
     if alike and read in TAKE_FIT:
         alike["fit"] = fit
-    return read_source(source, text=text, image=image, **options, **alike)
+    return alike
 
 
 def _reader_of_columns(source: str, text: str | None, image: str | None) -> Callable[[Request], Source]:

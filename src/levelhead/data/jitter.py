@@ -81,6 +81,8 @@ def parse_jitter(text: str) -> Jitter:
     text = text.strip()
     if text in ("none", "0"):
         return Jitter()
+    if "," in text and "=" not in text.split(",")[0]:
+        raise ValueError(f"{text!r}: one number alone stands for three; beside others say brightness=..., and so on")
     try:
         each = show(float(text))
         text = f"brightness={each}, contrast={each}, saturation={each}"

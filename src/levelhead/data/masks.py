@@ -277,9 +277,11 @@ def _nearest(new: int, start: float, length: float, old: int) -> np.ndarray:
 
 
 def _values(path: Path) -> tuple[np.ndarray, str]:
-    """A mask's numbers as they are stored, and its mode."""
+    """A mask's numbers as the camera was held, and its mode."""
+    from PIL import ImageOps
+
     with opened(str(path), path) as mask:
-        return np.asarray(mask), mask.mode
+        return np.asarray(ImageOps.exif_transpose(mask)), mask.mode
 
 
 def _header(path: Path) -> tuple[str, tuple[int, int]]:

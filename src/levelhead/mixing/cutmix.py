@@ -5,7 +5,7 @@ the share of pixels that was kept, for labels and logits alike. With probability
 Defaults alpha 1 and prob 0.5, as the authors' code has for CIFAR. Deviation from the released LogitMix code, which
 pastes into the originals in place and keeps the uncorrected lam: here the originals stay and lam is the kept area;
 ``exact_area=false`` keeps the drawn lam. Sequences ``(B, L, D)``, the embedded tokens of a text, get a span of
-``(1 - lam) L`` places instead of a box.
+``(1 - lam) L`` places instead of a box; padding counts in its share, as background does in an image's.
 """
 
 import math

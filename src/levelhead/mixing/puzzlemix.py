@@ -21,7 +21,9 @@ pairing may have a lam for every example; a lam of exactly 0 or 1 leaves partner
 
 Sequences ``(B, L, D)``, the embedded tokens of a text, are an image of one row (the authors have images only): at most
 n blocks of ceil(L/n) tokens beside each other, the last of them maybe shorter, and one cut between two blocks costs
-what a straight cut through an image does. Nothing is transported: in a text places carry meaning.
+what a straight cut through an image does. Nothing is transported: in a text places carry meaning. Places where both
+texts have vectors of zeros, which is how padding looks, count for neither in the label. An input of three axes is taken
+for a sequence, so signals ``(B, C, L)`` must be turned, or mixed by mixup.
 
 Deviations from the released code. The cut is exact where theirs swaps labels until nothing improves; ``solver=swap`` is
 theirs, written anew. Negative pairwise weights are set to zero (with images in [0, 1] there are none while local is at
@@ -98,7 +100,7 @@ class PuzzleMix(Mixer):
     def settle(self, inputs: Tensor, drawn: Drawn, saliency: Tensor | None = None) -> Drawn:
         """Masks and moves from the size of the gradient at each pixel or token; lam becomes mean M.
 
-        ``inputs (B, C, H, W)`` with ``saliency (B, H, W)``, or ``(B, L, D)`` with ``(B, L)``.
+        ``inputs (B, C, H, W)`` with ``saliency (B, H, W)``, or ``(B, L, D)``, zero where padded, with ``(B, L)``.
 
         Raises ``ValueError`` for a saliency that is missing, of another shape, negative or not finite.
         """
@@ -107,7 +109,10 @@ class PuzzleMix(Mixer):
         assert isinstance(lam, Tensor)
         saliency = _checked(saliency, inputs)
         text = inputs.ndim == 3
+        counts = torch.ones(1, 1, inputs.shape[-1])
         if text:
+            counts = (inputs != 0).any(2).cpu()
+            counts = (counts | counts[partner.cpu()]).double().unsqueeze(1)
             inputs, saliency = inputs.mT.unsqueeze(2), saliency.unsqueeze(1)
         height, width = (-(-side // cells) for side, cells in zip(inputs.shape[2:], puzzle.cells))
         images, pairs = _filled(unit_range(inputs), width, "replicate"), partner.to(inputs.device)
@@ -127,8 +132,8 @@ class PuzzleMix(Mixer):
         puzzle = puzzle._replace(mask=mask.to(inputs.device))
         if self.transport and not text:
             puzzle = self._moved(puzzle, mask, partner.cpu(), saliency)
-        shown = _enlarge(mask, 1, width)[:, :, : inputs.shape[3]]
-        ratio = shown.double().mean((1, 2)).to(lam.device, lam.dtype)
+        shown = _enlarge(mask, 1, width)[:, :, : inputs.shape[3]].double()
+        ratio = ((shown * counts).mean((1, 2)) / counts.mean((1, 2))).to(lam.device, lam.dtype)
         return drawn._replace(mix=Mix(partner, ratio), puzzle=puzzle)
 
     def blend(self, inputs: Tensor, drawn: Drawn) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from levelhead.data import NAMED, TAKE_FIT, TAKE_IMAGE_SIZE, Dataset, read_source
+from levelhead.data import Dataset, read_alike
 from levelhead.data.batches import normalise
 from levelhead.data.synsets import identity
 from levelhead.member import flag
@@ -120,11 +120,8 @@ class NaturalAdversarial(Probe):
     def prepare(self, data: Dataset) -> dict[str, np.ndarray]:
         """The images of the shared classes, labelled with the model's columns."""
         where = place(self.source, self.data_dir)
-        sized = NAMED[where] in TAKE_IMAGE_SIZE if where in NAMED else Path(where).expanduser().is_dir()
-        form: dict[str, Any] = {"image_size": data.whole[1:]} if sized else {}
-        if sized and (where not in NAMED or NAMED[where] in TAKE_FIT):
-            form["fit"] = data.split_info.get("fit", "cover")
-        found = read_source(where, data_dir=self.data_dir, **form)
+        fit = data.split_info.get("fit", "cover")
+        found = read_alike(where, shape=data.whole, fit=fit, data_dir=self.data_dir)
         columns = class_columns(found.classes, data.classes)
         part = found.parts["test" if "test" in found.parts else "train"]
         # of the set's classes in its order, which column of the logits; -1 where the model has none

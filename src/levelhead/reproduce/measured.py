@@ -210,9 +210,10 @@ def asked_again(run: Path, data: "Dataset") -> dict[str, float]:
     test, train = data.splits["test"], data.splits["train"]
     if data.kind == "image":
         rows = np.unique(np.linspace(0, len(test) - 1, min(_LOOKED_AT, len(test))).astype(int))
-        images = images_of(test, rows)
+        trained = load_run(run)
+        images = trained.shown(images_of(test, rows))
         try:
-            maps = activation_maps.activation_maps("", load_run(run).activation, images, test.labels[rows])
+            maps = activation_maps.activation_maps("", trained.activation, images, test.labels[rows])
         except ValueError:  # no convolutional network
             return {}
         return {"activation_area": float(maps.area.mean())}

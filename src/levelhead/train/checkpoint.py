@@ -2,6 +2,7 @@
 
 import io
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,4 +44,8 @@ class Checkpoints:
             raise ValueError(
                 f"the checkpoint {self.path} cannot be read ({error}); remove it to start this run anew"
             ) from None
-        return state if state.get("format") == FORMAT else None
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            said = f"{self.path} is a checkpoint of another version of levelhead; the run begins anew"
+            warnings.warn(said, stacklevel=2)
+            return None
+        return state
