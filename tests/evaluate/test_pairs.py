@@ -181,3 +181,18 @@ def test_a_gate_on_differences_needs_pairs_and_a_known_measure(tmp_path, two):
         evaluate(files[:1], not_worse=["nll"])
     with pytest.raises(ValueError, match="unknown measure for --not-worse 'ece'"):
         evaluate(files, not_worse=["ece"])
+
+
+@pytest.mark.parametrize("errs", [True, False])
+def test_no_temperature_mends_a_label_with_probability_0(tmp_path, errs):
+    logits, labels = network(600, 4, 2.0)
+    probs = softmax(logits if errs else 3.0 * np.eye(4)[labels])
+    probs[:7] = np.eye(4)[(labels[:7] + 1) % 4]
+    np.savez(tmp_path / "a.npz", probs=probs, labels=labels)
+    found = evaluate([tmp_path / "a.npz"])
+    said = " ".join(found["verdict"])
+    assert found["raw"]["nll"] is None
+    assert "NLL by" not in said
+    expected = "NLL stays infinite" if errs else "every label that has a probability at all has the highest score"
+    assert expected in said
+    assert ("(7 examples)" in said) == errs

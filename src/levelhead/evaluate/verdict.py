@@ -90,8 +90,9 @@ def _temperature(entry: Entry) -> str:
     if not scaling:
         return ""
     if scaling["status"] == "separable":
+        which = "every label that has a probability at all" if entry["raw"].get("nll") is None else "every label"
         return (
-            "No temperature can be fitted: every label has the highest score, so sharper always looks better; "
+            f"No temperature can be fitted: {which} has the highest score, so sharper always looks better; "
             "fit on examples that include errors."
         )
     if scaling["status"] == "hopeless":
@@ -110,6 +111,11 @@ def _temperature(entry: Entry) -> str:
     nll = -gain["mean"] if gain["mean"] is not None else None
     interval = None if gain["interval"] is None else sorted(-bound for bound in gain["interval"])
     mended = raw["ece"] - scaled["ece"]
+    if gain["left_out"]:
+        return (
+            f"Dividing logits by {named} takes ECE from {_small(raw['ece'])} to {_small(scaled['ece'])}; NLL stays "
+            f"infinite, since no temperature gives a label with probability 0 any ({gain['left_out']:,} examples)."
+        )
     if nll is None or interval is None:
         return f"Dividing logits by {named} takes ECE from {_small(raw['ece'])} to {_small(scaled['ece'])}."
     if interval[0] <= 0 <= interval[1]:
