@@ -539,3 +539,10 @@ class TestSequences:
         drawn = settled(mixer, inputs, saliency, Mix(torch.tensor([1, 0]), 0.5))
         assert drawn.puzzle.mask[0, 0, :4].tolist() == [1, 0, 0, 0]
         assert drawn.mix.lam.tolist() == [0.25, 0.75]
+
+    def test_two_empty_texts_have_a_label_too(self):
+        """Words that a file of vectors lacks may be zeros, and so may all of a text."""
+        inputs = rand(3, 6, 3)
+        inputs[:2] = 0
+        drawn = settled(PuzzleMix(), inputs, rand(3, 6), Mix(torch.tensor([1, 0, 2]), 0.5))
+        assert torch.isfinite(drawn.mix.lam).all()

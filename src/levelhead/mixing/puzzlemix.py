@@ -113,6 +113,7 @@ class PuzzleMix(Mixer):
         if text:
             counts = (inputs != 0).any(2).cpu()
             counts = (counts | counts[partner.cpu()]).double().unsqueeze(1)
+            counts = torch.where(counts.any(2, keepdim=True), counts, 1.0)  # two empty texts: all places alike
             inputs, saliency = inputs.mT.unsqueeze(2), saliency.unsqueeze(1)
         height, width = (-(-side // cells) for side, cells in zip(inputs.shape[2:], puzzle.cells))
         images, pairs = _filled(unit_range(inputs), width, "replicate"), partner.to(inputs.device)
