@@ -242,10 +242,10 @@ _CUB = (
     ),
 )
 #: Colours as the released code of LogitMix changes them on ImageNet.
-_LOGITMIX = Jitter(brightness=0.4, contrast=0.4, saturation=0.4, lighting=0.1)
+LOGITMIX_COLOURS = Jitter(brightness=0.4, contrast=0.4, saturation=0.4, lighting=0.1)
 #: As that of MbLS on VOC: brightness and contrast by 0.3, hue by 20 of 180, saturation by 30 of 255, each every other
 #: time. (There saturation is added, and so is a value of up to 20 of 255, which brightness stands for here.)
-_MBLS = Jitter(brightness=0.3, contrast=0.3, saturation=0.12, hue=0.11, prob=0.5)
+MBLS_COLOURS = Jitter(brightness=0.3, contrast=0.3, saturation=0.12, hue=0.11, prob=0.5)
 _IMAGENET_A = (
     Remote(
         "imagenet-a.tar",
@@ -500,7 +500,7 @@ FACTS: dict[str, Facts] = {
         licence=_IMAGENET_TERMS,
         citation="Russakovsky et al. 2015, ImageNet large scale visual recognition challenge, IJCV",
         homepage="https://image-net.org/challenges/LSVRC/2012/2012-downloads.php",
-        augment=Augment(flip=True, window=0.08, jitter=_LOGITMIX),
+        augment=Augment(flip=True, window=0.08, jitter=LOGITMIX_COLOURS),
         folders=("imagenet", "imagenet-1k", "ILSVRC2012", "ImageNet", "imagenet/ILSVRC/Data/CLS-LOC"),
         layouts=(
             Layout("class folders", SYNSETS),
@@ -666,7 +666,7 @@ FACTS: dict[str, Facts] = {
         licence="Flickr terms of the photographs",
         citation="Everingham et al., The PASCAL visual object classes challenge 2012",
         homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
-        augment=Augment(flip=True, size=512, jitter=_MBLS),
+        augment=Augment(flip=True, size=512, jitter=MBLS_COLOURS),
         folders=("VOCdevkit/VOC2012", "VOC2012", "voc2012", "voc", "voc/VOCdevkit/VOC2012"),
         layouts=(
             Layout(

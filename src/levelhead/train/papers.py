@@ -8,6 +8,8 @@ Thulasidasan et al.) the last one is kept here: no epoch is ever selected on tes
 from dataclasses import dataclass
 from typing import Any
 
+from levelhead.data.facts import LOGITMIX_COLOURS, MBLS_COLOURS
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -48,7 +50,7 @@ PAPERS: dict[str, Paper] = {
         _sgd(
             *(300, 256, "steps(at=[75, 150, 225], by=0.1)"),
             lr=0.1, nesterov=True, weight_decay=1e-4, flip=True,
-            jitter="brightness=0.4, contrast=0.4, saturation=0.4, lighting=0.1",
+            jitter=str(LOGITMIX_COLOURS),
         ),
     ),
     "logitmix-mobilenet": Paper(
@@ -102,7 +104,7 @@ PAPERS: dict[str, Paper] = {
         _sgd(
             *(100, 8, "steps(at=[40, 80], by=0.1)"),
             lr=0.01, nesterov=False, weight_decay=5e-4, flip=True,
-            jitter="brightness=0.3, contrast=0.3, saturation=0.12, hue=0.11, prob=0.5",
+            jitter=str(MBLS_COLOURS),
         ),
     ),
     "mbls-20newsgroups": Paper(
