@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.data.layouts import write_tree
+from tests.train.runs import history
 from typer.testing import CliRunner
 
 from levelhead import data
@@ -15,19 +16,7 @@ from levelhead.train import Run, make_recipe
 from levelhead.train.checkpoint import Checkpoints
 from levelhead.train.trainer import Stopped, Trainer
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("streaming") / "images"
-    write_tree(root, {"ant": 60, "bee": 50}, shape=(16, 16, 3))
-    return root
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def trainer(found, checkpoints=None, **recipe) -> Trainer:
@@ -61,10 +50,7 @@ def trained(found, checkpoints=None, after=None, **recipe) -> Trainer:
 def assert_same(first: Trainer, second: Trainer) -> None:
     for role in ("train", "cal", "test"):
         assert np.array_equal(first.logits(role), second.logits(role))
-    histories = [
-        [{k: v for k, v in entry.items() if k != "seconds"} for entry in t.place.history] for t in (first, second)
-    ]
-    assert histories[0] == histories[1]
+    assert history(first) == history(second)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

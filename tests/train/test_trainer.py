@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.train.runs import made
+from tests.train.runs import history, made
 
 from levelhead import data
 from levelhead.errors import WorkFailed
@@ -46,10 +46,6 @@ def trained(digits, **kwargs) -> Trainer:
     return trainer
 
 
-def untimed(trainer) -> list[dict]:
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in trainer.place.history]
-
-
 def test_methods_start_from_the_same_weights_and_see_the_same_order(digits):
     seen = {}
     for method in ("vanilla", "pls", "logitmix_cm"):
@@ -85,7 +81,7 @@ def test_stopped_after_any_step_it_goes_on_to_the_same_bits(digits, tmp_path, me
         assert made(second) == after
         second.train(lambda at: None, lambda: False)
     assert np.array_equal(whole.logits("test"), second.logits("test"))
-    assert untimed(whole) == untimed(second)
+    assert history(whole) == history(second)
 
 
 @pytest.mark.parametrize("asked", [{"stop_at_accuracy": 0.3}, {"select": "nll"}, {"ema": 0.8}])
@@ -112,7 +108,7 @@ def test_stopped_while_it_is_judged_it_judges_again(digits, tmp_path, asked):
                 continue
     assert len(begun) > len(set(begun)), "it was stopped again where it had gone on"
     assert begun == sorted(begun), "a step that was made is kept"
-    assert untimed(trainer) == untimed(whole)
+    assert history(trainer) == history(whole)
     assert np.array_equal(trainer.logits("test"), whole.logits("test"))
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.layouts import write_tree, write_voc
+from tests.data.layouts import write_voc
 from tests.data.named_sets import cub, imagenet
 from tests.train.test_streaming import assert_same, trained
 from typer.testing import CliRunner
@@ -16,19 +16,7 @@ from levelhead.cli import app
 from levelhead.train import augmented
 from levelhead.train.checkpoint import Checkpoints
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("windows") / "images"
-    write_tree(root, {"ant": 60, "bee": 50}, shape=(16, 16, 3))
-    return root
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def call(*words) -> tuple[int, str]:
